@@ -1,0 +1,57 @@
+//! Monotonic counters: user space reads differences, the kernel never resets them.
+
+/// Value of the access and connection tables.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// How many since the entry was made.
+    pub total: u64,
+    /// Boot clock of the latest, ns.
+    pub last: u64,
+    /// Boot clock of the first, ns; with `cpu` the id of the event that reported it.
+    pub first: u64,
+    /// `exec` of the process at the first.
+    pub exec: u64,
+    /// Cgroup of the process at the first.
+    pub cgroup: u64,
+    /// CPU of the first.
+    pub cpu: u32,
+    /// 1 if the event that should have reported it found the ring full.
+    pub unsent: u32,
+}
+
+/// What a workload's row in the kernel holds.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WorkloadState {
+    /// Start of the current second of the budgets, boot clock, seconds.
+    pub window: u64,
+    /// First events sent in this window.
+    pub spent: u64,
+    /// First events that exceeded the budget, in all.
+    pub over_budget: u64,
+    /// Superblock of the root file system that its first process started on: device.
+    pub root_device: u32,
+    /// The same: generation of its root inode.
+    pub root_generation: u32,
+    /// 1 once a process executed a file of the container: who enters later is an exec session.
+    pub started: u32,
+    /// Policy generation; 0 as long as there is none.
+    pub generation: u32,
+}
+
+/// Key of the loss table.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct LossKey {
+    /// Workload; 0 unknown.
+    pub workload: u64,
+    /// The hook: [`crate::hook::Hook`] as a number.
+    pub hook: u32,
+    /// One of [`crate::hook::Reason`] as a number.
+    pub reason: u32,
+}
+
+const _: () = assert!(size_of::<Count>() == 48);
+const _: () = assert!(size_of::<WorkloadState>() == 40);
+const _: () = assert!(size_of::<LossKey>() == 16);

@@ -1,0 +1,126 @@
+//! Values of the tables that user space fills, and sizes of all of them.
+
+/// Bits of [`Device::flags`].
+pub mod device {
+    /// Every regular file is a secret.
+    pub const WHOLE: u32 = 1 << 0;
+    /// With `WHOLE`: a volume of the kubelet, in which `ca.crt` and `namespace` are none.
+    pub const KUBELET: u32 = 1 << 1;
+    /// Single files of it stand in the file table.
+    pub const FILES: u32 = 1 << 2;
+    /// Folders of it stand in the file table; their trees are secrets.
+    pub const TREES: u32 = 1 << 3;
+    /// In slot 0 only: some device without a slot of its own is watched; ask the device table.
+    pub const ELSEWHERE: u32 = 1 << 4;
+}
+
+/// A watched device.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Device {
+    /// Bits of [`device`]; 0 is not watched.
+    pub flags: u32,
+    /// Generation of the root inode of the file system that is meant.
+    pub generation: u32,
+}
+
+/// Value of the file table: what an inode stands for.
+pub mod file {
+    /// A secret.
+    pub const SECRET: u32 = 1;
+    /// A folder whose tree is secret.
+    pub const TREE: u32 = 2;
+    /// The self-test's own file.
+    pub const SELF_TEST: u32 = 4;
+}
+
+/// Value of the workload table.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CgroupEntry {
+    /// The workload: the id of the cgroup at its root.
+    pub workload: u64,
+    /// Bits of [`cgroup`].
+    pub flags: u64,
+}
+
+/// Bits of [`CgroupEntry::flags`].
+pub mod cgroup {
+    /// A container: what is made below inherits.
+    pub const CONTAINER: u64 = 1 << 0;
+    /// User space has classified it; it does not change any more.
+    pub const FINAL: u64 = 1 << 1;
+    /// The cgroup has been removed; kept because processes and sockets outlive it.
+    pub const TOMBSTONE: u64 = 1 << 2;
+}
+
+/// Slots of the control array.
+pub mod control {
+    /// Number of the program generation that may emit: links of two agents may overlap, only one speaks.
+    pub const ACTIVE_GENERATION: u32 = 0;
+    /// Address of the host's mount namespace, set by the adoption of process 1.
+    pub const HOST_MOUNTS: u32 = 1;
+    /// First events that a workload may send in a second.
+    pub const BUDGET: u32 = 2;
+    /// Slots.
+    pub const SLOTS: u32 = 8;
+}
+
+/// What user space asks of the query program, passed as its arguments.
+pub mod query {
+    /// Which file does this descriptor of mine mean?
+    pub const FILE: u64 = 1;
+    /// Adopt the process whose /proc folder this descriptor of mine means.
+    pub const ADOPT: u64 = 2;
+    /// As `ADOPT`, for process 1: also remember the host's mount namespace.
+    pub const ADOPT_INIT: u64 = 3;
+    /// The answer is complete.
+    pub const OK: u32 = 1;
+    /// It could not be told.
+    pub const FAILED: u32 = 2;
+}
+
+/// The answer of the query program.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// For `FILE` the file, for the others the executable (also in `process`).
+    pub file: crate::key::InodeKey,
+    /// For the adoptions: what the process table holds now.
+    pub process: crate::process::ProcessState,
+    /// `super_block.s_magic` of the file.
+    pub magic: u64,
+    /// Bits of [`crate::process::facts`] of the file.
+    pub facts: u32,
+    /// One of [`query`].
+    pub status: u32,
+}
+
+/// Slots of the device array: minors of unnamed devices are small integers. Beyond it, slot 0 leads on.
+pub const DEVICE_SLOTS: u32 = 65_536;
+/// Watched devices that have no slot.
+pub const DEVICES: u32 = 1_024;
+/// Single secret files and tree roots.
+pub const FILES: u32 = 65_536;
+/// Cgroups.
+pub const CGROUPS: u32 = 32_768;
+/// Workloads.
+pub const WORKLOADS: u32 = 32_768;
+/// Processes.
+pub const PROCESSES: u32 = 131_072;
+/// (Process, secret) pairs with a running counter.
+pub const ACCESSES: u32 = 262_144;
+/// (Process, destination) pairs with a running counter.
+pub const CONNECTIONS: u32 = 131_072;
+/// (Workload, hook, reason) with losses.
+pub const LOSSES: u32 = 16_384;
+/// Bytes of the ring for denials, exec, fork, exit, first accesses.
+pub const PRIORITY_RING: u32 = 4 << 20;
+/// Bytes of the ring for connections.
+pub const BULK_RING: u32 = 1 << 20;
+/// Levels that the walk from a file up to a secret tree's root climbs.
+pub const TREE_DEPTH: u32 = 16;
+
+const _: () = assert!(size_of::<Device>() == 8);
+const _: () = assert!(size_of::<CgroupEntry>() == 16);
+const _: () = assert!(size_of::<Answer>() == 24 + 104 + 16);
