@@ -1,0 +1,72 @@
+//! Everything that is done to Cofferdam's source: `cargo xtask setup | build | run | demo | test`.
+//!
+//! Each command first makes the machine ready for what it needs, and says so.
+
+mod build;
+mod command;
+mod kernels;
+mod machine;
+mod places;
+mod run;
+mod setup;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use places::Places;
+use setup::Need;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Make this machine ready; what is ready already is left alone
+    Setup {
+        /// What to make it ready for [default: everything]
+        needs: Vec<Need>,
+    },
+    /// Build the kernel programs and the release binaries
+    Build,
+    /// Build, then run the agent in the foreground on this machine
+    Run {
+        /// Arguments for cofferdamd
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Build, then watch a poisoned container at work and ask what it did
+    Demo,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  because: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let places = Places::find()?;
+    match task {
+        Task::Setup { needs } if needs.is_empty() => setup::run(&places, Need::value_variants()),
+        Task::Setup { needs } => setup::run(&places, &needs),
+        Task::Build => {
+            setup::ensure(&places, &[Need::Build])?;
+            build::everything(&places)
+        }
+        Task::Run { args } => run::agent(&places, &args),
+        Task::Demo => run::demo(&places),
+    }
+}
