@@ -29,7 +29,7 @@ pub(crate) fn kernel_programs(places: &Places) -> Result<()> {
 }
 
 /// Builds the release binaries; the kernel programs must have been built.
-fn user_space(places: &Places) -> Result<()> {
+pub(crate) fn user_space(places: &Places) -> Result<()> {
     visibly(
         user_cargo(places, "build").args(["--release", "--workspace"]).args(NOT_SHIPPED),
         "building user space",
@@ -65,7 +65,8 @@ pub(crate) fn kernel_cargo(places: &Places, subcommand: &str) -> Result<Command>
     Ok(cargo)
 }
 
-fn cargo(places: &Places, subcommand: &str) -> Command {
+/// A cargo command in the workspace, free of flags that a surrounding cargo may have set.
+pub(crate) fn cargo(places: &Places, subcommand: &str) -> Command {
     let mut cargo = Command::new("cargo");
     cargo.arg(subcommand).current_dir(&places.root).env_remove("CARGO_ENCODED_RUSTFLAGS");
     cargo

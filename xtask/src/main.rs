@@ -1,4 +1,4 @@
-//! Everything that is done to Cofferdam's source: `cargo xtask setup | build | run | demo | test`.
+//! Everything that is done to Cofferdam's source: `cargo xtask setup | build | run | demo | test | vm`.
 //!
 //! Each command first makes the machine ready for what it needs, and says so.
 
@@ -9,6 +9,8 @@ mod machine;
 mod places;
 mod run;
 mod setup;
+mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -42,6 +44,10 @@ enum Task {
     },
     /// Build, then watch a poisoned container at work and ask what it did
     Demo,
+    /// Lint, then run every test: without a kernel, on this machine, in virtual machines
+    Test(test::Options),
+    /// Build, then run a command in a virtual machine on each kernel of tests/kernels.toml
+    Vm(vm::command::Options),
 }
 
 fn main() -> ExitCode {
@@ -68,5 +74,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Run { args } => run::agent(&places, &args),
         Task::Demo => run::demo(&places),
+        Task::Test(options) => test::run(&places, &options),
+        Task::Vm(options) => vm::command::run(&places, &options),
     }
 }

@@ -15,6 +15,7 @@ use clap::ValueEnum;
 
 use crate::places::Places;
 
+pub(crate) use kernels::kernel_dir;
 pub(crate) use toolchain::bpf_linker_dir;
 
 /// What a machine is made ready for.
