@@ -1,2 +1,154 @@
+//! Cofferdam's kernel programs: entry points only. What they do stands in `hooks/`, one file a concern.
+//!
+//! Programs never change with policy; tables do. The licence is what the kernel requires for the helpers used.
+
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(
+    internal_features,
+    reason = "stable atomics need compare-and-swap, which this target lacks; the add alone it has"
+)]
+
+mod emit;
+mod hooks;
+mod identity;
+mod kernel;
+mod maps;
+
+use aya_ebpf::macros::{btf_tracepoint, cgroup_sock_addr, lsm, raw_tracepoint};
+use aya_ebpf::programs::{BtfTracePointContext, LsmContext, RawTracePointContext, SockAddrContext};
+use cofferdam_abi::event::how;
+use cofferdam_abi::hook::Hook;
+
+/// Lets the call go on to the next LSM; a refusal of an earlier one is passed on as it is.
+fn after(earlier: i32, see: impl FnOnce()) -> i32 {
+    if earlier == 0 {
+        see();
+    }
+    earlier
+}
+
+// void sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
+#[btf_tracepoint(function = "sched_process_exec")]
+fn process_exec(ctx: BtfTracePointContext) -> i32 {
+    hooks::exec::executed(ctx.arg(0), ctx.arg(2));
+    0
+}
+
+// void sched_process_fork(struct task_struct *parent, struct task_struct *child)
+#[btf_tracepoint(function = "sched_process_fork")]
+fn process_fork(ctx: BtfTracePointContext) -> i32 {
+    hooks::exec::forked(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+// void sched_process_exit(struct task_struct *p)
+#[btf_tracepoint(function = "sched_process_exit")]
+fn process_exit(ctx: BtfTracePointContext) -> i32 {
+    hooks::exec::exited(ctx.arg(0));
+    0
+}
+
+// int bprm_check_security(struct linux_binprm *bprm)
+#[lsm(hook = "bprm_check_security")]
+fn exec_check(ctx: LsmContext) -> i32 {
+    after(ctx.arg(1), || hooks::exec::checked(ctx.arg(0)))
+}
+
+// void cgroup_mkdir(struct cgroup *cgrp, const char *path)
+#[btf_tracepoint(function = "cgroup_mkdir")]
+fn cgroup_made(ctx: BtfTracePointContext) -> i32 {
+    hooks::cgroup::made(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+// void cgroup_rmdir(struct cgroup *cgrp, const char *path)
+#[btf_tracepoint(function = "cgroup_rmdir")]
+fn cgroup_removed(ctx: BtfTracePointContext) -> i32 {
+    hooks::cgroup::removed(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+// void cgroup_attach_task(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup)
+#[btf_tracepoint(function = "cgroup_attach_task")]
+fn cgroup_attach(ctx: BtfTracePointContext) -> i32 {
+    hooks::cgroup::attached(ctx.arg(0), ctx.arg(2), ctx.arg::<u64>(3));
+    0
+}
+
+// int file_open(struct file *file)
+#[lsm(hook = "file_open")]
+fn file_open(ctx: LsmContext) -> i32 {
+    after(ctx.arg(1), || hooks::file::reached_typed(ctx.arg(0), Hook::Open, how::OPEN))
+}
+
+// int file_receive(struct file *file)
+#[lsm(hook = "file_receive")]
+fn file_receive(ctx: LsmContext) -> i32 {
+    after(ctx.arg(1), || hooks::file::reached_typed(ctx.arg(0), Hook::Receive, how::RECEIVE))
+}
+
+// int mmap_file(struct file *file, unsigned long reqprot, unsigned long prot, unsigned long flags)
+#[lsm(hook = "mmap_file")]
+fn file_mmap(ctx: LsmContext) -> i32 {
+    after(ctx.arg(4), || hooks::file::mapped(ctx.arg(0)))
+}
+
+// int ptrace_access_check(struct task_struct *child, unsigned int mode)
+#[lsm(hook = "ptrace_access_check")]
+fn ptrace_access(ctx: LsmContext) -> i32 {
+    after(ctx.arg(2), || hooks::environ::memory_asked(ctx.arg(0), ctx.arg(1)))
+}
+
+// void sys_exit(struct pt_regs *regs, long ret)
+#[btf_tracepoint(function = "sys_exit")]
+fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
+    hooks::syscalls::returned(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+// int connect(struct socket *, struct sockaddr_in *): cgroup/connect4, 1 lets it pass
+#[cgroup_sock_addr(connect4)]
+fn connect4(ctx: SockAddrContext) -> i32 {
+    hooks::net::connecting(&ctx, hooks::net::Family::V4, Hook::Connect);
+    1
+}
+
+// int connect(struct socket *, struct sockaddr_in6 *): cgroup/connect6, 1 lets it pass
+#[cgroup_sock_addr(connect6)]
+fn connect6(ctx: SockAddrContext) -> i32 {
+    hooks::net::connecting(&ctx, hooks::net::Family::V6, Hook::Connect);
+    1
+}
+
+// unconnected UDP send over IPv4: cgroup/sendmsg4, 1 lets it pass
+#[cgroup_sock_addr(sendmsg4)]
+fn sendmsg4(ctx: SockAddrContext) -> i32 {
+    hooks::net::connecting(&ctx, hooks::net::Family::V4, Hook::Send);
+    1
+}
+
+// unconnected UDP send over IPv6: cgroup/sendmsg6, 1 lets it pass
+#[cgroup_sock_addr(sendmsg6)]
+fn sendmsg6(ctx: SockAddrContext) -> i32 {
+    hooks::net::connecting(&ctx, hooks::net::Family::V6, Hook::Send);
+    1
+}
+
+// Never attached: the sensor runs it with BPF_PROG_TEST_RUN in its own context; arguments (what, descriptor).
+#[raw_tracepoint(tracepoint = "sys_enter")]
+fn query(ctx: RawTracePointContext) -> i32 {
+    hooks::query::answer(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,1 +1,103 @@
-//! Placeholder
+//! From the kernel's hooks to typed events, and from decisions to the kernel's tables.
+//!
+//! This crate and the programs in `ebpf/` are the only ones that know what the kernel looks like. It interprets
+//! nothing: who a cgroup is and what a secret is called is inventory.
+
+mod attach;
+mod batch;
+mod btf;
+mod decode;
+mod load;
+mod offsets;
+pub mod probe;
+mod query;
+mod rings;
+mod selftest;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+pub use attach::{
+    ATTACH_POINTS, AttachPoint, AttachState, AttachTo, BLIND_SPOTS, BlindSpot, HookReport, Tier,
+};
+pub use btf::BtfError;
+pub use cofferdam_abi as abi;
+pub use decode::{Event, MalformedRecord, Stamp, decode};
+pub use load::{LoadError, unload};
+pub use offsets::OffsetError;
+pub use query::{FileFacts, Query, QueryError};
+pub use rings::Rings;
+pub use selftest::SelfTestError;
+pub use tables::{Counter, Level, TableError, Tables, Watch, model_inode};
+
+/// What the sensor needs to start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of the pins, on a bpffs.
+    pub pin_dir: PathBuf,
+    /// Mount point of the cgroup v2 hierarchy.
+    pub root_cgroup: PathBuf,
+    /// First events that one workload may send in a second.
+    pub budget: u64,
+}
+
+/// Why the sensor could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Loading or attaching failed.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A table is missing or refuses.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The hooks do not report what the system says.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
+}
+
+/// The attached kernel side, in its three parts.
+pub struct Sensor {
+    /// Tables.
+    pub tables: Tables,
+    /// Rings.
+    pub rings: Rings,
+    /// Questions.
+    pub query: Query,
+    /// What became of each attach point.
+    pub hooks: Vec<HookReport>,
+    /// The tier.
+    pub tier: Tier,
+    /// Tables of an agent before were found and are used on: its counters go on.
+    pub resumed: bool,
+}
+
+impl Sensor {
+    /// Loads, attaches, takes over from a previous agent if there is one, and proves itself.
+    ///
+    /// # Errors
+    /// If the kernel lacks what is needed, refuses a required hook, or the self-test fails.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        let mut loaded = load::load(&config.pin_dir, &config.root_cgroup)?;
+        loaded.activate(&config.pin_dir)?;
+        let (tier, hooks, resumed) = (loaded.tier, loaded.hooks, loaded.resumed);
+        let mut ebpf = loaded.ebpf;
+        let mut tables = Tables::take(&mut ebpf)?;
+        let rings = Rings::take(&mut ebpf)?;
+        let mut query = Query::new(ebpf)?;
+        tables.set_budget(config.budget)?;
+        tables.forget_secrets()?;
+        // Process 1 tells the host's mount namespace: what runs there is no container.
+        if let Err(error) = query.adopt(1) {
+            tracing::warn!(%error, "the host's mount namespace is not known; binaries of the host are reported as unknown");
+        }
+        let mut sensor = Self { tables, rings, query, hooks, tier, resumed };
+        selftest::run(&mut sensor)?;
+        Ok(sensor)
+    }
+}
+
+/// Whether a folder lies on a bpffs.
+pub fn is_bpffs(path: &Path) -> bool {
+    nix::sys::statfs::statfs(path)
+        .is_ok_and(|found| found.filesystem_type() == nix::sys::statfs::BPF_FS_MAGIC)
+}

@@ -32,6 +32,8 @@ pub struct Field {
 pub enum FieldSource {
     /// The kernel image; without it the object cannot work.
     Kernel,
+    /// The kernel image, on some architectures only: the offset stays [`ABSENT`] elsewhere.
+    Arch,
     /// A module, which may be absent: the offset stays [`ABSENT`] then.
     Module(&'static str),
 }
@@ -72,7 +74,7 @@ macro_rules! kernel_fields {
             TASK_NSPROXY: "task_struct" ["nsproxy"] Pointer Kernel;
             TASK_CGROUPS: "task_struct" ["cgroups"] Pointer Kernel;
             TASK_PID_LINKS: "task_struct" ["pid_links"] Place Kernel;
-            TASK_STATUS: "task_struct" ["thread_info.status"] Int(4) Kernel;
+            TASK_STATUS: "task_struct" ["thread_info.status"] Int(4) Arch;
             CRED_UID: "cred" ["uid"] Place Kernel;
             SIGNAL_LIVE: "signal_struct" ["live"] Place Kernel;
             FILES_FDT: "files_struct" ["fdt"] Pointer Kernel;
@@ -95,7 +97,7 @@ macro_rules! kernel_fields {
             PROC_PID: "proc_inode" ["pid"] Pointer Kernel;
             PROC_VFS_INODE: "proc_inode" ["vfs_inode"] Place Kernel;
             PID_TASKS: "pid" ["tasks"] Place Kernel;
-            REGS_NR: "pt_regs" ["orig_ax", "syscallno"] Int(8) Kernel;
+            REGS_NR: "pt_regs" ["orig_ax", "syscallno"] Place Kernel;
             OVL_VFS_INODE: "ovl_inode" ["vfs_inode"] Place Module("overlay");
             OVL_UPPER: "ovl_inode" ["__upperdentry"] Pointer Module("overlay");
         }

@@ -4,7 +4,7 @@
 //! that any bytes are a valid value. The layout carries [`ABI_VERSION`], which names the folder of the pins.
 
 #![no_std]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "user"), forbid(unsafe_code))]
 
 pub mod count;
 pub mod event;
@@ -16,3 +16,36 @@ pub mod process;
 
 /// Version of everything in this crate. Pins of another version are never reused.
 pub const ABI_VERSION: u32 = 1;
+
+#[cfg(feature = "user")]
+mod user {
+    macro_rules! pod {
+        ($($type:ty),+ $(,)?) => {
+            // SAFETY: `#[repr(C)]` integers and arrays of integers without padding (sizes asserted where each type
+            // is defined): any bytes are a valid value, and every byte is initialised.
+            $(unsafe impl aya::Pod for $type {})+
+        };
+    }
+
+    pod!(
+        crate::count::Count,
+        crate::count::LossKey,
+        crate::count::WorkloadState,
+        crate::event::AccessEvent,
+        crate::event::CgroupEvent,
+        crate::event::ConnectionEvent,
+        crate::event::EntryEvent,
+        crate::event::ExecEvent,
+        crate::event::ExitEvent,
+        crate::event::FilesystemEvent,
+        crate::event::ForkEvent,
+        crate::event::Header,
+        crate::key::AccessKey,
+        crate::key::ConnectionKey,
+        crate::key::InodeKey,
+        crate::map::Answer,
+        crate::map::CgroupEntry,
+        crate::map::Device,
+        crate::process::ProcessState,
+    );
+}

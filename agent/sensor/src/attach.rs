@@ -1,0 +1,277 @@
+//! Attach points as data: which program goes where on which tier, what it sees, what is lost without it.
+
+use cofferdam_abi::hook::Hook;
+
+/// How the node's kernel lets us see and deny. Found by trying, never by version number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// BPF LSM programs attach.
+    Lsm,
+    /// Only tracepoints and cgroup programs do.
+    Tracepoint,
+}
+
+impl Tier {
+    /// Its name in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lsm => "lsm",
+            Self::Tracepoint => "tracepoint",
+        }
+    }
+}
+
+/// How a program is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttachTo {
+    /// To an LSM hook.
+    Lsm(&'static str),
+    /// To a tracepoint, with typed arguments.
+    Tracepoint(&'static str),
+    /// To the root cgroup v2.
+    RootCgroup(&'static str),
+    /// Nowhere: it is run on demand.
+    Query,
+}
+
+impl AttachTo {
+    /// Kind and place, as `doctor` shows it.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Lsm(hook) => format!("lsm/{hook}"),
+            Self::Tracepoint(name) => format!("tp_btf/{name}"),
+            Self::RootCgroup(kind) => format!("cgroup/{kind}"),
+            Self::Query => "on demand".to_owned(),
+        }
+    }
+}
+
+/// One program and where it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct AttachPoint {
+    /// Name of the program in the object.
+    pub program: &'static str,
+    /// What it reports as.
+    pub hook: Hook,
+    /// Where it goes.
+    pub to: AttachTo,
+    /// The tiers on which it is wanted.
+    pub tiers: &'static [Tier],
+    /// The agent does not start without it.
+    pub required: bool,
+    /// What it sees.
+    pub sees: &'static str,
+    /// What is lost without it.
+    pub without: &'static str,
+}
+
+const BOTH: &[Tier] = &[Tier::Lsm, Tier::Tracepoint];
+const LSM: &[Tier] = &[Tier::Lsm];
+const TRACEPOINT: &[Tier] = &[Tier::Tracepoint];
+
+/// Every attach point, in the order in which they are attached: who is who first, then what they do.
+pub const ATTACH_POINTS: &[AttachPoint] = &[
+    AttachPoint {
+        program: "query",
+        hook: Hook::Query,
+        to: AttachTo::Query,
+        tiers: BOTH,
+        required: true,
+        sees: "kernel identity of files and of processes that ran before the agent",
+        without: "nothing that was there before the agent can be identified",
+    },
+    AttachPoint {
+        program: "cgroup_made",
+        hook: Hook::Cgroup,
+        to: AttachTo::Tracepoint("cgroup_mkdir"),
+        tiers: BOTH,
+        required: true,
+        sees: "new workloads, before anything runs in them",
+        without: "processes of new containers have no workload",
+    },
+    AttachPoint {
+        program: "cgroup_removed",
+        hook: Hook::Cgroup,
+        to: AttachTo::Tracepoint("cgroup_rmdir"),
+        tiers: BOTH,
+        required: true,
+        sees: "workloads that ended",
+        without: "ended workloads are shown as running",
+    },
+    AttachPoint {
+        program: "cgroup_attach",
+        hook: Hook::Attach,
+        to: AttachTo::Tracepoint("cgroup_attach_task"),
+        tiers: BOTH,
+        required: true,
+        sees: "processes that enter a workload: its start, exec sessions, migration",
+        without: "exec sessions are not told from the workload's own processes",
+    },
+    AttachPoint {
+        program: "process_fork",
+        hook: Hook::Fork,
+        to: AttachTo::Tracepoint("sched_process_fork"),
+        tiers: BOTH,
+        required: true,
+        sees: "new processes",
+        without: "no process tree",
+    },
+    AttachPoint {
+        program: "exec_check",
+        hook: Hook::Exec,
+        to: AttachTo::Lsm("bprm_check_security"),
+        tiers: LSM,
+        required: false,
+        sees: "the file of a script, by inode, before its interpreter takes over",
+        without: "a script is known by its path alone; its interpreter still by inode",
+    },
+    AttachPoint {
+        program: "process_exec",
+        hook: Hook::Exec,
+        to: AttachTo::Tracepoint("sched_process_exec"),
+        tiers: BOTH,
+        required: true,
+        sees: "executed files by inode, and where they come from",
+        without: "no binary can be named",
+    },
+    AttachPoint {
+        program: "process_exit",
+        hook: Hook::Exit,
+        to: AttachTo::Tracepoint("sched_process_exit"),
+        tiers: BOTH,
+        required: true,
+        sees: "ended processes",
+        without: "the process table fills up",
+    },
+    AttachPoint {
+        program: "file_open",
+        hook: Hook::Open,
+        to: AttachTo::Lsm("file_open"),
+        tiers: LSM,
+        required: true,
+        sees: "opens of secrets and environments by any system call, io_uring included",
+        without: "opens of secrets are not seen",
+    },
+    AttachPoint {
+        program: "syscall_exit",
+        hook: Hook::Open,
+        to: AttachTo::Tracepoint("sys_exit"),
+        tiers: TRACEPOINT,
+        required: true,
+        sees: "opens of secrets and environments by open, creat, openat, openat2, open_by_handle_at, 64 and 32 bit",
+        without: "opens of secrets are not seen",
+    },
+    AttachPoint {
+        program: "file_receive",
+        hook: Hook::Receive,
+        to: AttachTo::Lsm("file_receive"),
+        tiers: LSM,
+        required: false,
+        sees: "descriptors of secrets received over a unix socket",
+        without: "a descriptor of a secret handed to another process is not seen; its first open was",
+    },
+    AttachPoint {
+        program: "file_mmap",
+        hook: Hook::Mmap,
+        to: AttachTo::Lsm("mmap_file"),
+        tiers: LSM,
+        required: false,
+        sees: "secrets mapped into memory",
+        without: "a mapping of an inherited descriptor is not seen; its first open was",
+    },
+    AttachPoint {
+        program: "ptrace_access",
+        hook: Hook::Ptrace,
+        to: AttachTo::Lsm("ptrace_access_check"),
+        tiers: LSM,
+        required: false,
+        sees: "access to another process's memory: ptrace, /proc/<pid>/mem, process_vm_readv, pidfd_getfd",
+        without: "reads of another process's memory are not seen; opens of its environ file are",
+    },
+    AttachPoint {
+        program: "connect4",
+        hook: Hook::Connect,
+        to: AttachTo::RootCgroup("connect4"),
+        tiers: BOTH,
+        required: true,
+        sees: "outbound connects over IPv4, TCP fast open included",
+        without: "outbound IPv4 connections are not seen",
+    },
+    AttachPoint {
+        program: "connect6",
+        hook: Hook::Connect,
+        to: AttachTo::RootCgroup("connect6"),
+        tiers: BOTH,
+        required: true,
+        sees: "outbound connects over IPv6",
+        without: "outbound IPv6 connections are not seen",
+    },
+    AttachPoint {
+        program: "sendmsg4",
+        hook: Hook::Send,
+        to: AttachTo::RootCgroup("sendmsg4"),
+        tiers: BOTH,
+        required: true,
+        sees: "unconnected UDP sends over IPv4",
+        without: "unconnected IPv4 sends are not seen",
+    },
+    AttachPoint {
+        program: "sendmsg6",
+        hook: Hook::Send,
+        to: AttachTo::RootCgroup("sendmsg6"),
+        tiers: BOTH,
+        required: true,
+        sees: "unconnected UDP sends over IPv6",
+        without: "unconnected IPv6 sends are not seen",
+    },
+];
+
+/// What became of an attach point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttachState {
+    /// It is attached (or, for queries, loaded).
+    Attached,
+    /// This tier has another way to see it.
+    NotOnThisTier,
+    /// The kernel refused.
+    Refused(String),
+}
+
+/// An attach point and what became of it.
+#[derive(Debug, Clone)]
+pub struct HookReport {
+    /// The attach point.
+    pub point: &'static AttachPoint,
+    /// Its state.
+    pub state: AttachState,
+}
+
+/// A way to a secret that a tier cannot see at all, hook or not. `doctor` names them.
+#[derive(Debug, Clone, Copy)]
+pub struct BlindSpot {
+    /// The tier.
+    pub tier: Tier,
+    /// What is not seen.
+    pub what: &'static str,
+    /// What is seen of it all the same.
+    pub instead: &'static str,
+}
+
+/// What no hook of a tier sees.
+pub const BLIND_SPOTS: &[BlindSpot] = &[
+    BlindSpot {
+        tier: Tier::Tracepoint,
+        what: "opens through io_uring",
+        instead: "nothing: the tracepoint tier sees system calls, and io_uring makes none",
+    },
+    BlindSpot {
+        tier: Tier::Tracepoint,
+        what: "opens that the kernel refused",
+        instead: "nothing: only successful opens return a descriptor",
+    },
+    BlindSpot {
+        tier: Tier::Lsm,
+        what: "opens refused by file permissions or by an LSM before ours",
+        instead: "nothing: they never reach this hook",
+    },
+];

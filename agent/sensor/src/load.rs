@@ -1,0 +1,360 @@
+//! Loading and attaching: programs, globals, pins, hand-over from a previous agent.
+//!
+//! Pins: `<pin dir>/v<ABI version>/maps/<NAME>` and `.../links/<generation>/<program>`. A new agent reuses the maps,
+//! attaches its own programs beside the old ones, flips the one slot that says which generation speaks, and only
+//! then drops the old links: never a moment with neither, never an event twice.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aya::maps::{Array, MapData};
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::{
+    BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Lsm, Program, ProgramError, RawTracePoint,
+};
+use aya::{Btf, Ebpf, EbpfLoader};
+use cofferdam_abi::ABI_VERSION;
+use cofferdam_abi::map::control;
+
+use crate::attach::{ATTACH_POINTS, AttachPoint, AttachState, AttachTo, HookReport, Tier};
+use crate::offsets::{self, OffsetError};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("COFFERDAM_BPF_OBJECT"));
+
+/// Why the kernel side could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Field offsets could not be resolved.
+    #[error(transparent)]
+    Offsets(#[from] OffsetError),
+    /// The kernel's BTF could not be read by the loader.
+    #[error("cannot read the kernel's BTF: {0}")]
+    Btf(#[from] aya::BtfError),
+    /// Maps could not be made or reused.
+    #[error("cannot create the kernel tables (pins in {dir}): {source}")]
+    Maps {
+        /// Folder of the pins.
+        dir: PathBuf,
+        /// Why.
+        source: Box<aya::EbpfError>,
+    },
+    /// A hook without which the agent is blind was refused.
+    #[error("the kernel refused {program} at {place}: {reason}. Without it: {without}")]
+    Required {
+        /// The program.
+        program: &'static str,
+        /// Attach point.
+        place: String,
+        /// The kernel's words.
+        reason: String,
+        /// What is lost.
+        without: &'static str,
+    },
+    /// A pinned map is not what this version expects.
+    #[error(
+        "the pinned table {path} is {found}, expected {expected}. Unload the agent that made it (`cofferdamd --unload`)"
+    )]
+    Pin {
+        /// The pin.
+        path: PathBuf,
+        /// What lies there.
+        found: String,
+        /// What should.
+        expected: String,
+    },
+    /// A file system operation on the pins failed.
+    #[error("cannot {what} {path}: {source}")]
+    PinDir {
+        /// What was being done.
+        what: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Any other refusal.
+    #[error("cannot {what}: {reason}")]
+    Other {
+        /// What was being done.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The loaded and attached kernel side.
+pub(crate) struct Loaded {
+    pub(crate) ebpf: Ebpf,
+    pub(crate) tier: Tier,
+    pub(crate) hooks: Vec<HookReport>,
+    pub(crate) generation: u64,
+    /// Reused tables of an agent before.
+    pub(crate) resumed: bool,
+}
+
+/// Numbers of `open`, `creat`, `openat`, `open_by_handle_at`, `openat2`; -1 where the architecture has none.
+#[cfg(target_arch = "x86_64")]
+const OPENS: ([i32; 5], [i32; 5]) = ([2, 85, 257, 304, 437], [5, 8, 295, 342, 437]);
+#[cfg(target_arch = "aarch64")]
+const OPENS: ([i32; 5], [i32; 5]) = ([-1, -1, 56, 265, 437], [-1; 5]);
+
+/// Folder of this ABI version's pins.
+pub(crate) fn version_dir(pin_dir: &Path) -> PathBuf {
+    pin_dir.join(format!("v{ABI_VERSION}"))
+}
+
+/// Loads maps and programs and attaches what this kernel lets us attach. Nothing speaks before [`Loaded::activate`].
+pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadError> {
+    let version_dir = version_dir(pin_dir);
+    let maps_dir = version_dir.join("maps");
+    make_dir(&maps_dir)?;
+    let resumed = maps_dir.join("CONTROL").exists();
+    let generation = next_generation(&maps_dir)?;
+
+    let offsets = offsets::resolve()?;
+    let mut loader = EbpfLoader::new();
+    loader.default_map_pin_directory(&maps_dir);
+    for (symbol, offset) in &offsets {
+        loader.override_global(symbol, offset, false);
+    }
+    loader.override_global("GENERATION", &generation, true);
+    loader.override_global("NATIVE_OPENS", &OPENS.0, false);
+    loader.override_global("COMPAT_OPENS", &OPENS.1, false);
+    let mut ebpf = loader
+        .load(OBJECT)
+        .map_err(|source| LoadError::Maps { dir: maps_dir.clone(), source: Box::new(source) })?;
+    check_pins(&ebpf, &maps_dir)?;
+
+    let links_dir = version_dir.join("links").join(generation.to_string());
+    make_dir(&links_dir)?;
+    let btf = Btf::from_sys_fs()?;
+    let attacher = Attacher { btf, links_dir, root_cgroup };
+    let tier = find_tier(&mut ebpf, &attacher);
+    let mut hooks = Vec::new();
+    for point in ATTACH_POINTS {
+        let state = if point.tiers.contains(&tier) {
+            match attacher.attach(&mut ebpf, point) {
+                Ok(()) => AttachState::Attached,
+                Err(reason) if point.required => {
+                    let place = point.to.describe();
+                    return Err(LoadError::Required {
+                        program: point.program,
+                        place,
+                        reason,
+                        without: point.without,
+                    });
+                }
+                Err(reason) => AttachState::Refused(reason),
+            }
+        } else if tier == Tier::Tracepoint && point.tiers == [Tier::Lsm] {
+            AttachState::Refused(match attacher.load(&mut ebpf, point) {
+                Ok(()) => "loads, but BPF LSM is not active".to_owned(),
+                Err(reason) => reason,
+            })
+        } else {
+            AttachState::NotOnThisTier
+        };
+        hooks.push(HookReport { point, state });
+    }
+    Ok(Loaded { ebpf, tier, hooks, generation, resumed })
+}
+
+impl Loaded {
+    /// Lets this generation speak, then removes the links of all others.
+    pub(crate) fn activate(&mut self, pin_dir: &Path) -> Result<(), LoadError> {
+        let other =
+            |reason: String| LoadError::Other { what: "hand over to the new programs".to_owned(), reason };
+        let map = self.ebpf.map_mut("CONTROL").ok_or_else(|| other("no CONTROL table".to_owned()))?;
+        let mut slots = Array::<_, u64>::try_from(map).map_err(|error| other(error.to_string()))?;
+        slots
+            .set(control::ACTIVE_GENERATION, self.generation, 0)
+            .map_err(|error| other(error.to_string()))?;
+        let links = version_dir(pin_dir).join("links");
+        let own = self.generation.to_string();
+        for entry in read_dir(&links)? {
+            if entry.file_name().is_some_and(|name| name.to_string_lossy() != own) {
+                remove_tree(&entry)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tier is what trying tells: an LSM program that loads is not enough, its hook must run. `bpf` among the
+/// active LSMs decides that (security/bpf registers its hooks only then).
+fn find_tier(ebpf: &mut Ebpf, attacher: &Attacher<'_>) -> Tier {
+    let Some(point) = ATTACH_POINTS.iter().find(|point| point.to == AttachTo::Lsm("file_open")) else {
+        return Tier::Tracepoint;
+    };
+    let active = fs::read_to_string("/sys/kernel/security/lsm")
+        .is_ok_and(|list| list.trim().split(',').any(|name| name == "bpf"));
+    if active && attacher.load(ebpf, point).is_ok() { Tier::Lsm } else { Tier::Tracepoint }
+}
+
+struct Attacher<'a> {
+    btf: Btf,
+    links_dir: PathBuf,
+    root_cgroup: &'a Path,
+}
+
+impl Attacher<'_> {
+    fn load(&self, ebpf: &mut Ebpf, point: &AttachPoint) -> Result<(), String> {
+        let program = ebpf.program_mut(point.program).ok_or("the object has no such program")?;
+        if program.fd().is_ok() {
+            return Ok(());
+        }
+        match (point.to, program) {
+            (AttachTo::Lsm(hook), Program::Lsm(program)) => program.load(hook, &self.btf),
+            (AttachTo::Tracepoint(name), Program::BtfTracePoint(program)) => program.load(name, &self.btf),
+            (AttachTo::RootCgroup(_), Program::CgroupSockAddr(program)) => program.load(),
+            (AttachTo::Query, Program::RawTracePoint(program)) => program.load(),
+            _ => return Err("the program is of another type than its attach point".to_owned()),
+        }
+        .map_err(describe)
+    }
+
+    fn attach(&self, ebpf: &mut Ebpf, point: &AttachPoint) -> Result<(), String> {
+        self.load(ebpf, point)?;
+        let program = ebpf.program_mut(point.program).ok_or("the object has no such program")?;
+        let link: FdLink = match program {
+            Program::Lsm(program) => link_of_lsm(program)?,
+            Program::BtfTracePoint(program) => link_of_tracepoint(program)?,
+            Program::CgroupSockAddr(program) => self.link_of_cgroup(program)?,
+            _ => return Ok(()),
+        };
+        let path = self.links_dir.join(point.program);
+        let _pinned: PinnedLink =
+            link.pin(&path).map_err(|error| format!("cannot pin the link at {}: {error}", path.display()))?;
+        Ok(())
+    }
+
+    fn link_of_cgroup(&self, program: &mut CgroupSockAddr) -> Result<FdLink, String> {
+        let root = fs::File::open(self.root_cgroup)
+            .map_err(|error| format!("cannot open {}: {error}", self.root_cgroup.display()))?;
+        // A link always attaches beside others; the kernel wants no flag for it.
+        let id = program.attach(root, CgroupAttachMode::Single).map_err(describe)?;
+        program
+            .take_link(id)
+            .map_err(describe)?
+            .try_into()
+            .map_err(|_| "this kernel has no cgroup links".to_owned())
+    }
+}
+
+fn link_of_lsm(program: &mut Lsm) -> Result<FdLink, String> {
+    let id = program.attach().map_err(describe)?;
+    Ok(program.take_link(id).map_err(describe)?.into())
+}
+
+fn link_of_tracepoint(program: &mut BtfTracePoint) -> Result<FdLink, String> {
+    let id = program.attach().map_err(describe)?;
+    Ok(program.take_link(id).map_err(describe)?.into())
+}
+
+/// The kernel's reason, with the end of the verifier's log where there is one.
+fn describe(error: ProgramError) -> String {
+    match &error {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            let tail: Vec<&str> = log.lines().rev().filter(|line| !line.is_empty()).take(6).collect();
+            let tail: Vec<&str> = tail.into_iter().rev().collect();
+            if tail.is_empty() {
+                io_error.to_string()
+            } else {
+                format!("{io_error}; verifier: {}", tail.join(" | "))
+            }
+        }
+        ProgramError::SyscallError(error) => error.io_error.to_string(),
+        _ => error.to_string(),
+    }
+}
+
+fn next_generation(maps_dir: &Path) -> Result<u64, LoadError> {
+    let path = maps_dir.join("CONTROL");
+    if !path.exists() {
+        return Ok(1);
+    }
+    let other = |reason: String| LoadError::Other { what: format!("read {}", path.display()), reason };
+    let data = MapData::from_pin(&path).map_err(|error| other(error.to_string()))?;
+    let map = aya::maps::Map::from_map_data(data).map_err(|error| other(error.to_string()))?;
+    let slots = Array::<_, u64>::try_from(map).map_err(|error| other(error.to_string()))?;
+    Ok(slots.get(&control::ACTIVE_GENERATION, 0).map_err(|error| other(error.to_string()))? + 1)
+}
+
+/// A pin under our name may be anything: type and sizes must be what this version would have made.
+fn check_pins(ebpf: &Ebpf, maps_dir: &Path) -> Result<(), LoadError> {
+    for (name, _) in ebpf.maps() {
+        let path = maps_dir.join(name);
+        if !path.exists() {
+            continue;
+        }
+        let shape = |info: aya::maps::MapInfo| {
+            (info.map_type().ok(), info.key_size(), info.value_size(), info.max_entries())
+        };
+        let other = |error: &dyn std::fmt::Display| LoadError::Other {
+            what: format!("inspect the pinned table {}", path.display()),
+            reason: error.to_string(),
+        };
+        let found = shape(aya::maps::MapInfo::from_pin(&path).map_err(|error| other(&error))?);
+        let expected = crate::tables::expected_shape(name);
+        if let Some(expected) = expected
+            && (found.1, found.2, found.3) != expected
+        {
+            return Err(LoadError::Pin {
+                path,
+                found: format!("{found:?}"),
+                expected: format!("key {} value {} entries {}", expected.0, expected.1, expected.2),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Removes every pin of every version: programs detach, tables are freed.
+///
+/// # Errors
+/// If a pin cannot be removed.
+pub fn unload(pin_dir: &Path) -> Result<(), LoadError> {
+    for entry in read_dir(pin_dir)? {
+        // Links first: no program may run on tables that are going.
+        let links = entry.join("links");
+        if links.exists() {
+            remove_tree(&links)?;
+        }
+        remove_tree(&entry)?;
+    }
+    Ok(())
+}
+
+fn make_dir(path: &Path) -> Result<(), LoadError> {
+    fs::create_dir_all(path).map_err(|source| LoadError::PinDir {
+        what: "create the pin folder",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn read_dir(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let error = |source| LoadError::PinDir { what: "list the pins in", path: path.to_owned(), source };
+    match fs::read_dir(path) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(error)).collect(),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(error(source)),
+    }
+}
+
+fn remove_tree(path: &Path) -> Result<(), LoadError> {
+    fs::remove_dir_all(path).map_err(|source| LoadError::PinDir {
+        what: "remove the pins in",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The query program, for [`crate::query`].
+pub(crate) fn query_program(ebpf: &Ebpf) -> Result<&RawTracePoint, LoadError> {
+    ebpf.program("query").and_then(|program| program.try_into().ok()).ok_or_else(|| LoadError::Other {
+        what: "find the query program".to_owned(),
+        reason: "the object has none".to_owned(),
+    })
+}

@@ -1,0 +1,72 @@
+//! The two rings: priority first, both drained without losing the order within one.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use aya::Ebpf;
+use aya::maps::{MapData, RingBuf};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::decode::{Event, decode};
+use crate::tables::TableError;
+
+/// Reader of both rings.
+pub struct Rings {
+    priority: RingBuf<MapData>,
+    bulk: RingBuf<MapData>,
+    malformed: u64,
+}
+
+impl Rings {
+    pub(crate) fn take(ebpf: &mut Ebpf) -> Result<Self, TableError> {
+        let mut ring = |name: &'static str| {
+            let map = ebpf
+                .take_map(name)
+                .ok_or_else(|| TableError::Missing { name, reason: "the object has none".to_owned() })?;
+            RingBuf::try_from(map).map_err(|error| TableError::Missing { name, reason: error.to_string() })
+        };
+        Ok(Self { priority: ring("PRIORITY")?, bulk: ring("BULK")?, malformed: 0 })
+    }
+
+    /// Waits until there is something to read, at most this long. `false`: nothing came.
+    ///
+    /// # Errors
+    /// If the kernel refuses to wait.
+    pub fn wait(&self, at_most: Duration) -> io::Result<bool> {
+        let mut fds = [&self.priority, &self.bulk].map(|ring| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
+        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::MAX);
+        match poll(&mut fds, timeout) {
+            Ok(ready) => Ok(ready > 0),
+            Err(nix::errno::Errno::EINTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Moves up to `limit` events into `into`: all of the priority ring before any of the other.
+    pub fn drain(&mut self, limit: usize, into: &mut Vec<Event>) {
+        let Self { priority, bulk, malformed } = self;
+        for ring in [priority, bulk] {
+            while into.len() < limit {
+                let Some(record) = ring.next() else { break };
+                match decode(&record) {
+                    Ok(event) => into.push(event),
+                    Err(error) => {
+                        *malformed += 1;
+                        tracing::warn!(%error, "skipped");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Records that were skipped because they could not be decoded.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
+    /// Descriptors, for diagnostics.
+    pub fn descriptors(&self) -> [i32; 2] {
+        [self.priority.as_fd().as_raw_fd(), self.bulk.as_fd().as_raw_fd()]
+    }
+}

@@ -1,0 +1,201 @@
+//! Exec, fork, exit: which process runs which program.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use cofferdam_abi::event::{ExecEvent, ExitEvent, ForkEvent, PATH_LEN, kind};
+use cofferdam_abi::hook::{Hook, Reason};
+use cofferdam_abi::key::InodeKey;
+use cofferdam_abi::process::{ProcessState, facts, flags};
+
+use crate::emit::{Moment, count, is_active, send_or_count};
+use crate::identity;
+use crate::kernel::{Bprm, Task};
+use crate::maps::{PRIORITY, PROCESSES, SCRIPTS, Script, WORKLOADS};
+
+/// lsm tier, before an exec resolves: remembers the file that was named, because once a script has been resolved
+/// the kernel only tells the interpreter.
+#[inline(always)]
+pub fn checked(bprm: *const u8) {
+    if !is_active() {
+        return;
+    }
+    let bprm = Bprm::new(bprm);
+    if bprm.is_script() {
+        return;
+    }
+    let task = Task::current();
+    let Some(state) = identity::current(Hook::Exec) else { return };
+    // SAFETY: a pointer out of a map is valid until the program ends.
+    let workload = unsafe { (*state).workload };
+    let Some((file, facts)) = bprm.file().inode().and_then(|inode| identity::describe(inode, task, workload))
+    else {
+        return;
+    };
+    let script = Script { file, facts, reserved: 0 };
+    // A thread that finds no room loses the script's inode, not the exec: evidence, counted.
+    if SCRIPTS.insert(bpf_get_current_pid_tgid(), &script, 0).is_err() {
+        count(Hook::Exec, Reason::ReadFailed, workload);
+    }
+}
+
+/// A process has executed a file.
+#[inline(always)]
+pub fn executed(task: *const u8, bprm: *const u8) {
+    if !is_active() {
+        return;
+    }
+    let (task, bprm) = (Task::new(task), Bprm::new(bprm));
+    let Some(state) = identity::current(Hook::Exec) else { return };
+    // SAFETY: a pointer out of a map is valid until the program ends; only the process itself and whoever moves it
+    // between cgroups write here, field by field.
+    let state = unsafe { &mut *state };
+    let previous = state.exec;
+    let moment = Moment::now();
+    state.exec = moment.id();
+    state.uid = task.uid();
+    state.flags &= !(flags::FORKED | flags::ADOPTED);
+
+    let described = bprm.file().inode().and_then(|inode| identity::describe(inode, task, state.workload));
+    let Some((file, bits)) = described else {
+        count(Hook::Exec, Reason::ReadFailed, state.workload);
+        return;
+    };
+    if state.flags & flags::RUNTIME != 0 && bits & (facts::HOST_MOUNTS | facts::MEMFD) == 0 {
+        start(state, task);
+    }
+    name_binary(state, file, bits, bprm.is_script());
+    if bits & facts::ROOT_KNOWN == 0
+        && let Some((_, again)) =
+            bprm.file().inode().and_then(|inode| identity::describe(inode, task, state.workload))
+    {
+        // The root has just been recorded by `start`.
+        state.facts |= again & (facts::ROOT_KNOWN | facts::ON_WORKLOAD_ROOT);
+    }
+    report(state, moment, previous, bprm);
+}
+
+/// The first exec of a file of the container: the runtime has handed over.
+#[inline(always)]
+fn start(state: &mut ProcessState, task: Task) {
+    state.flags &= !flags::RUNTIME;
+    let Some(workload) = WORKLOADS.get_ptr_mut(state.workload) else { return };
+    // SAFETY: a pointer out of a map is valid until the program ends; `started` is written once, after the root.
+    let workload = unsafe { &mut *workload };
+    if workload.started == 0
+        && let Some(root) = task.root().filesystem()
+    {
+        workload.root_device = root.device;
+        workload.root_generation = root.generation;
+        workload.started = 1;
+    }
+}
+
+/// Sets binary and interpreter; for a script the file that the exec check saw, where there is one.
+#[inline(always)]
+fn name_binary(state: &mut ProcessState, file: InodeKey, bits: u32, is_script: bool) {
+    let thread = bpf_get_current_pid_tgid();
+    state.binary = file;
+    state.interpreter = InodeKey::default();
+    state.facts = bits;
+    if is_script {
+        state.interpreter = file;
+        state.binary = InodeKey::default();
+        state.facts = facts::SCRIPT | bits & (facts::HOST_MOUNTS | facts::ROOT_KNOWN);
+        // SAFETY: keyed by the calling thread, which is here.
+        if let Some(script) = unsafe { SCRIPTS.get(thread) } {
+            state.binary = script.file;
+            state.facts = facts::SCRIPT | script.facts;
+        }
+    }
+    let _ = SCRIPTS.remove(thread);
+}
+
+#[inline(always)]
+fn report(state: &ProcessState, moment: Moment, previous: u64, bprm: Bprm) {
+    send_or_count::<ExecEvent>(&PRIORITY, Hook::Exec, state.workload, |event| {
+        // SAFETY: `event` is a reserved record of this type; each field is written once; the paths are read by a
+        // helper that validates the source and ends them by NUL within the given length.
+        unsafe {
+            (&raw mut (*event).header).write(moment.header(kind::EXEC, Hook::Exec));
+            (&raw mut (*event).process).write(*state);
+            (&raw mut (*event).previous).write(previous);
+            let path = (&raw mut (*event).path).cast::<u8>();
+            path.write(0);
+            bpf_probe_read_kernel_str(path.cast(), PATH_LEN as u32, bprm.filename_at().cast());
+            let interpreter = (&raw mut (*event).interpreter).cast::<u8>();
+            interpreter.write(0);
+            bpf_probe_read_kernel_str(interpreter.cast(), PATH_LEN as u32, bprm.interpreter_at().cast());
+        }
+    });
+}
+
+/// A task was forked; threads are not processes.
+#[inline(always)]
+pub fn forked(parent: *const u8, child: *const u8) {
+    let (parent, child) = (Task::new(parent), Task::new(child));
+    if !child.is_leader() || !is_active() {
+        return;
+    }
+    let parent_tgid = parent.tgid();
+    let Some(origin) = identity::known(parent_tgid).or_else(|| identity::adopt(parent, Hook::Fork)) else {
+        return;
+    };
+    // SAFETY: a pointer out of a map is valid until the program ends.
+    let origin = unsafe { &*origin };
+    let moment = Moment::now();
+    let mut state = *origin;
+    state.tgid = child.tgid();
+    state.ppid = child.ppid();
+    state.start = child.start();
+    state.uid = child.uid();
+    state.exec = moment.id();
+    state.flags = state.flags & !flags::ADOPTED | flags::FORKED;
+    let cgroup = child.cgroup();
+    if cgroup.id() != state.cgroup {
+        // Born into another cgroup (CLONE_INTO_CGROUP): no attach event follows.
+        crate::hooks::cgroup::moved(&mut state, origin.workload, cgroup);
+    }
+    if PROCESSES.insert(state.tgid, &state, 0).is_err() {
+        count(Hook::Fork, Reason::ProcessTableFull, state.workload);
+    }
+    send_or_count::<ForkEvent>(&PRIORITY, Hook::Fork, state.workload, |event| {
+        // SAFETY: `event` is a reserved record of this type; each field is written once.
+        unsafe {
+            (&raw mut (*event).header).write(moment.header(kind::FORK, Hook::Fork));
+            (&raw mut (*event).process).write(state);
+            (&raw mut (*event).parent_exec).write(origin.exec);
+            (&raw mut (*event).parent_start).write(origin.start);
+        }
+    });
+}
+
+/// A task ends; the process ends with its last thread.
+#[inline(always)]
+pub fn exited(task: *const u8) {
+    let task = Task::new(task);
+    if !task.group_is_dead() || !is_active() {
+        return;
+    }
+    let tgid = task.tgid();
+    let Some(state) = identity::known(tgid) else { return };
+    // SAFETY: a pointer out of a map is valid until the program ends, also after the removal.
+    let (start, exec, workload) = unsafe { ((*state).start, (*state).exec, (*state).workload) };
+    if PROCESSES.remove(tgid).is_err() {
+        // Another thread, ending at the same time, was first.
+        return;
+    }
+    let moment = Moment::now();
+    send_or_count::<ExitEvent>(&PRIORITY, Hook::Exit, workload, |event| {
+        // SAFETY: `event` is a reserved record of this type.
+        unsafe {
+            event.write(ExitEvent {
+                header: moment.header(kind::EXIT, Hook::Exit),
+                start,
+                exec,
+                workload,
+                tgid,
+                reserved: 0,
+            });
+        }
+    });
+}

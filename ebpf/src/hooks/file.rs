@@ -1,0 +1,209 @@
+//! Secrets as files: opened, received, mapped.
+
+use cofferdam_abi::event::{AccessEvent, how, kind, verdict};
+use cofferdam_abi::hook::{Hook, Reason};
+use cofferdam_abi::key::{AccessKey, FilesystemKey, InodeKey};
+use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file};
+use cofferdam_abi::process::{ProcessState, flags};
+
+use super::repeat::{self, Occurrence, Repeatable};
+use crate::emit::{count, is_active, send};
+use crate::identity;
+use crate::kernel::{Dentry, File, Read, Typed};
+use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, PRIORITY};
+
+impl Repeatable for AccessKey {
+    fn aggregate(self) -> Self {
+        Self { start: 0, tgid: 0, ..self }
+    }
+}
+
+/// A hook's file argument was opened or received.
+#[inline(always)]
+pub fn reached_typed(file: *const u8, hook: Hook, how: u16) {
+    reached(File::<Typed>::new(file), hook, how);
+}
+
+/// A mapping was asked for; anonymous ones have no file.
+#[inline(always)]
+pub fn mapped(file: *const u8) {
+    if !file.is_null() {
+        reached_typed(file, Hook::Mmap, how::MMAP);
+    }
+}
+
+/// The miss path of every open on the node: one lookup.
+#[inline(always)]
+pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16) {
+    let Some(inode) = file.inode() else { return };
+    let Some(superblock) = inode.superblock() else { return };
+    if superblock.is_proc() {
+        super::environ::opened(file, inode, hook);
+        return;
+    }
+    let number = superblock.device();
+    let Some(slot) = DEVICE_SLOTS.get(slot_of(number)) else { return };
+    if slot.flags == 0 {
+        return;
+    }
+    let device = if slot.flags & device::ELSEWHERE != 0 {
+        // SAFETY: without preallocation an element is not reused while a program can see it.
+        match unsafe { DEVICES.get(number) } {
+            Some(device) => *device,
+            None => return,
+        }
+    } else {
+        *slot
+    };
+    if !inode.is_regular() || !is_active() {
+        return;
+    }
+    let filesystem = FilesystemKey { device: number, generation: superblock.generation() };
+    if filesystem.generation != device.generation {
+        stale(number, device, filesystem, hook);
+        return;
+    }
+    let key = inode.key(filesystem);
+    let dentry = file.dentry();
+    if is_secret(device, &key, dentry) {
+        touched(&key, dentry, hook, how, file.mode());
+    }
+}
+
+/// Slot of a device: the minor of unnamed devices, 0 for all others.
+#[inline(always)]
+fn slot_of(number: u32) -> u32 {
+    if number < SLOT_COUNT { number } else { 0 }
+}
+
+/// Whether a regular file of a watched device is a secret.
+#[inline(always)]
+fn is_secret(device: Device, key: &InodeKey, dentry: Dentry) -> bool {
+    if device.flags & device::WHOLE != 0 {
+        return device.flags & device::KUBELET == 0 || !is_public_name(dentry);
+    }
+    // SAFETY: without preallocation an element is not reused while a program can see it.
+    if unsafe { FILES.get(key) }.is_some_and(|bits| bits & (file::SECRET | file::SELF_TEST) != 0) {
+        return true;
+    }
+    device.flags & device::TREES != 0 && is_below_tree(key.filesystem, dentry)
+}
+
+/// The companions of a token that are no secrets. Only the kubelet can make files in its volumes.
+#[inline(always)]
+fn is_public_name(dentry: Dentry) -> bool {
+    let name = dentry.name();
+    name.starts_with(b"ca.crt\0") || name.starts_with(b"namespace\0")
+}
+
+/// Climbs from a file to the root of a secret tree.
+#[inline(always)]
+fn is_below_tree(filesystem: FilesystemKey, dentry: Dentry) -> bool {
+    let mut entry = dentry;
+    for _ in 0..TREE_DEPTH {
+        let parent = entry.parent();
+        if parent.is(entry) {
+            return false;
+        }
+        let Some(inode) = parent.inode() else { return false };
+        // SAFETY: as above.
+        if unsafe { FILES.get(inode.key(filesystem)) }.is_some_and(|bits| bits & file::TREE != 0) {
+            return true;
+        }
+        entry = parent;
+    }
+    false
+}
+
+/// Another file system has the device's number now: the entry is retired, and user space told.
+#[inline(never)]
+fn stale(number: u32, device: Device, found: FilesystemKey, hook: Hook) {
+    count(hook, Reason::StaleFilesystem, 0);
+    let entry = match slot_of(number) {
+        0 => DEVICES.get_ptr_mut(number),
+        slot => DEVICE_SLOTS.get_ptr_mut(slot),
+    };
+    if let Some(entry) = entry {
+        // SAFETY: a pointer out of a map is valid until the program ends; an entry that user space has just
+        // replaced carries another generation and is left alone.
+        unsafe {
+            if (*entry).generation == device.generation {
+                (*entry).flags = 0;
+            }
+        }
+    }
+    let moment = crate::emit::Moment::now();
+    crate::emit::send_or_count::<cofferdam_abi::event::FilesystemEvent>(&PRIORITY, hook, 0, |event| {
+        // SAFETY: `event` is a reserved record of this type.
+        unsafe {
+            event.write(cofferdam_abi::event::FilesystemEvent {
+                header: moment.header(kind::STALE_FILESYSTEM, hook),
+                expected: FilesystemKey { device: number, generation: device.generation },
+                found,
+            });
+        }
+    });
+}
+
+/// A secret was touched by the caller.
+#[inline(always)]
+fn touched(object: &InodeKey, dentry: Dentry, hook: Hook, how: u16, mode: u8) {
+    let Some(process) = identity::current(hook) else {
+        count(hook, Reason::UnknownProcess, 0);
+        return;
+    };
+    // SAFETY: a pointer out of a map is valid until the program ends.
+    let process = unsafe { &mut *process };
+    process.flags |= flags::TAINTED;
+    access(object, process, hook, how, mode, (0, 0), Some(dentry));
+}
+
+/// Counts an access, and sends it if it is the first of its kind.
+#[inline(always)]
+pub fn access(
+    object: &InodeKey,
+    process: &ProcessState,
+    hook: Hook,
+    how: u16,
+    mode: u8,
+    target: (u64, u64),
+    names_of: Option<Dentry>,
+) {
+    let key = AccessKey {
+        start: process.start,
+        object: *object,
+        workload: process.workload,
+        tgid: process.tgid,
+        how,
+        mode,
+        verdict: verdict::ALLOWED,
+    };
+    let (moment, uncounted) = match repeat::occurred(&ACCESSES, &key, process, hook) {
+        Occurrence::First(moment) => (moment, 0),
+        Occurrence::Uncounted(moment) => (moment, 1),
+        Occurrence::Counted => return,
+    };
+    let sent = send::<AccessEvent>(&PRIORITY, hook, |event| {
+        // SAFETY: `event` is a reserved record of this type; each field is written once, `names` up to its length.
+        unsafe {
+            (&raw mut (*event).header).write(moment.header(kind::ACCESS, hook));
+            (&raw mut (*event).process).write(*process);
+            (&raw mut (*event).object).write(*object);
+            (&raw mut (*event).target_workload).write(target.0);
+            (&raw mut (*event).target_cgroup).write(target.1);
+            (&raw mut (*event).how).write(how);
+            (&raw mut (*event).mode).write(mode);
+            (&raw mut (*event).verdict).write(verdict::ALLOWED);
+            (&raw mut (*event).uncounted).write(uncounted);
+            (&raw mut (*event).generation).write(0);
+            let used = match names_of {
+                Some(dentry) => dentry.names(&mut (*event).names),
+                None => 0,
+            };
+            (&raw mut (*event).names_len).write(used);
+        }
+    });
+    if !sent && (uncounted == 1 || !repeat::defer(&ACCESSES, &key)) {
+        count(hook, Reason::RingFull, process.workload);
+    }
+}

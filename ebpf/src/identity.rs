@@ -1,0 +1,132 @@
+//! Who is acting: process and workload.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_pid_tgid};
+use cofferdam_abi::hook::{Hook, Reason};
+use cofferdam_abi::map::{cgroup, control};
+use cofferdam_abi::process::{ProcessState, facts, flags};
+
+use crate::emit::{Moment, count};
+use crate::kernel::{Cgroup, Inode, Probed, Task};
+use crate::maps::{CGROUPS, CONTROL, PROCESSES, WORKLOADS};
+
+/// Thread-group id of the caller.
+#[inline(always)]
+pub fn current_tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// The workload of a cgroup; 0 unknown.
+#[inline(always)]
+pub fn workload_of(cgroup: u64) -> u64 {
+    // SAFETY: without preallocation an element is not reused while a program can see it; see the map.
+    unsafe { CGROUPS.get(cgroup) }.map_or(0, |entry| entry.workload)
+}
+
+/// Whether this workload is a container.
+#[inline(always)]
+pub fn is_container(workload: u64) -> bool {
+    // SAFETY: as above.
+    unsafe { CGROUPS.get(workload) }.is_some_and(|entry| entry.flags & cgroup::CONTAINER != 0)
+}
+
+/// The state of a thread group that is already known.
+#[inline(always)]
+pub fn known(tgid: u32) -> Option<*mut ProcessState> {
+    PROCESSES.get_ptr_mut(tgid)
+}
+
+/// The caller's state; taken over from the kernel on the spot if its start was not seen. For programs that may
+/// read the task.
+#[inline(always)]
+pub fn current(hook: Hook) -> Option<*mut ProcessState> {
+    let tgid = current_tgid();
+    known(tgid).or_else(|| adopt(Task::current(), hook))
+}
+
+/// The caller's state for programs that may not read the task (cgroup hooks): only what the table holds.
+#[inline(always)]
+pub fn current_known(hook: Hook) -> Result<*mut ProcessState, ProcessState> {
+    let tgid = current_tgid();
+    known(tgid).ok_or_else(|| {
+        // SAFETY: the helper has no preconditions.
+        let cgroup = unsafe { bpf_get_current_cgroup_id() };
+        let workload = workload_of(cgroup);
+        count(hook, Reason::UnknownProcess, workload);
+        ProcessState { tgid, cgroup, workload, ..ProcessState::default() }
+    })
+}
+
+/// Takes over a process whose start was not seen. `None` if the table is full.
+#[inline(never)]
+pub fn adopt(task: Task, hook: Hook) -> Option<*mut ProcessState> {
+    let tgid = task.tgid();
+    let mut state = ProcessState {
+        start: task.start(),
+        exec: Moment::now().id(),
+        tgid,
+        ppid: task.ppid(),
+        uid: task.uid(),
+        flags: flags::ADOPTED,
+        cgroup: task.cgroup().id(),
+        ..ProcessState::default()
+    };
+    state.workload = workload_of(state.cgroup);
+    if let Some((key, bits)) = task
+        .executable()
+        .and_then(|file| file.inode())
+        .and_then(|inode| describe(inode, task, state.workload))
+    {
+        state.binary = key;
+        state.facts = bits;
+    }
+    if PROCESSES.insert(tgid, &state, u64::from(BPF_NOEXIST)).is_err() && known(tgid).is_none() {
+        count(hook, Reason::ProcessTableFull, state.workload);
+    }
+    known(tgid)
+}
+
+/// Key of an executable's inode and bits of [`facts`] about it, as the task sees it.
+#[inline(always)]
+pub fn describe(
+    inode: Inode<Probed>,
+    task: Task,
+    workload: u64,
+) -> Option<(cofferdam_abi::key::InodeKey, u32)> {
+    let (key, mut bits) = inode.identify()?;
+    if task.root().filesystem() == Some(key.filesystem) {
+        bits |= facts::ON_ROOT;
+    }
+    if sees_host_mounts(task) {
+        bits |= facts::HOST_MOUNTS;
+    }
+    // SAFETY: as above.
+    if let Some(state) = unsafe { WORKLOADS.get(workload) }
+        && state.started != 0
+    {
+        bits |= facts::ROOT_KNOWN;
+        if state.root_device == key.filesystem.device && state.root_generation == key.filesystem.generation {
+            bits |= facts::ON_WORKLOAD_ROOT;
+        }
+    }
+    Some((key, bits))
+}
+
+/// Whether the task is in the host's mount namespace.
+#[inline(always)]
+pub fn sees_host_mounts(task: Task) -> bool {
+    CONTROL.get(control::HOST_MOUNTS).is_some_and(|host| *host != 0 && *host == task.mount_namespace())
+}
+
+/// A process came into a cgroup from outside: it is the runtime, or whoever the runtime lets in.
+#[inline(always)]
+pub fn enter(state: &mut ProcessState, target: Cgroup) {
+    state.cgroup = target.id();
+    state.workload = workload_of(state.cgroup);
+    state.flags &= !(flags::EXEC_SESSION | flags::TAINTED | flags::MIGRATED);
+    state.flags |= flags::RUNTIME;
+    // SAFETY: as above.
+    if unsafe { WORKLOADS.get(state.workload) }.is_some_and(|workload| workload.started != 0) {
+        state.flags |= flags::EXEC_SESSION;
+    }
+}

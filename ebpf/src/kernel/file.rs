@@ -1,0 +1,290 @@
+//! `struct file`, `struct inode`, `struct super_block`, `struct dentry`.
+
+use core::marker::PhantomData;
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use cofferdam_abi::event::NAMES_LEN;
+use cofferdam_abi::key::{FilesystemKey, InodeKey};
+use cofferdam_abi::process::facts;
+
+use super::{Probed, Read, container_of, inside, offset, probe};
+
+/// `PROC_SUPER_MAGIC`, include/uapi/linux/magic.h.
+const PROC_MAGIC: u64 = 0x9fa0;
+/// `OVERLAYFS_SUPER_MAGIC`.
+const OVERLAY_MAGIC: u64 = 0x794c_7630;
+/// `TMPFS_MAGIC`.
+const TMPFS_MAGIC: u64 = 0x0102_1994;
+/// `HUGETLBFS_MAGIC`.
+const HUGETLBFS_MAGIC: u64 = 0x9584_58f6;
+/// `SB_KERNMOUNT`, include/linux/fs.h: an internal mount, as memfd's.
+const SB_KERNMOUNT: u64 = 1 << 22;
+/// `S_IFMT` and `S_IFREG`.
+const S_IFMT: u16 = 0o170_000;
+const S_IFREG: u16 = 0o100_000;
+/// `FMODE_READ`, `FMODE_WRITE`, include/linux/fs.h.
+const FMODE_READ: u32 = 1;
+const FMODE_WRITE: u32 = 2;
+/// Bytes kept of one name.
+const NAME_LEN: usize = 64;
+/// Names kept of a path.
+const NAMES: usize = 4;
+
+/// An open file.
+#[derive(Clone, Copy)]
+pub struct File<R>(*const u8, PhantomData<R>);
+
+/// An inode.
+#[derive(Clone, Copy)]
+pub struct Inode<R>(*const u8, PhantomData<R>);
+
+/// A superblock.
+#[derive(Clone, Copy)]
+pub struct SuperBlock<R>(*const u8, PhantomData<R>);
+
+/// A directory entry.
+#[derive(Clone, Copy)]
+pub struct Dentry(*const u8);
+
+impl<R: Read> File<R> {
+    #[inline(always)]
+    pub fn new(at: *const u8) -> Self {
+        Self(at, PhantomData)
+    }
+
+    #[inline(always)]
+    pub fn inode(self) -> Option<Inode<R>> {
+        // SAFETY: `self` is a file by construction; the field is a pointer (checked against BTF before load).
+        unsafe { R::read(self.0, offset::FILE_INODE) }.map(|at| Inode(at, PhantomData))
+    }
+
+    /// Bits of [`cofferdam_abi::event::mode`].
+    #[inline(always)]
+    pub fn mode(self) -> u8 {
+        // SAFETY: as above; the field is a 4-byte integer.
+        let mode: u32 = unsafe { R::read(self.0, offset::FILE_MODE) }.unwrap_or(0);
+        (mode & (FMODE_READ | FMODE_WRITE)) as u8
+    }
+
+    #[inline(always)]
+    pub fn dentry(self) -> Dentry {
+        // SAFETY: as above; the field is a pointer.
+        Dentry(unsafe { R::read(self.0, offset::FILE_DENTRY) }.unwrap_or(core::ptr::null()))
+    }
+}
+
+impl<R: Read> Inode<R> {
+    #[inline(always)]
+    pub fn superblock(self) -> Option<SuperBlock<R>> {
+        // SAFETY: `self` is an inode by construction; the field is a pointer.
+        unsafe { R::read(self.0, offset::INODE_SB) }.map(|at| SuperBlock(at, PhantomData))
+    }
+
+    #[inline(always)]
+    pub fn is_regular(self) -> bool {
+        // SAFETY: as above; the field is a 2-byte integer.
+        unsafe { R::read::<u16>(self.0, offset::INODE_MODE) }.unwrap_or(0) & S_IFMT == S_IFREG
+    }
+
+    /// The key, given the key of its superblock.
+    #[inline(always)]
+    pub fn key(self, filesystem: FilesystemKey) -> InodeKey {
+        // SAFETY: as above; the fields are integers of these sizes.
+        let (ino, generation) =
+            unsafe { (R::read(self.0, offset::INODE_INO), R::read(self.0, offset::INODE_GENERATION)) };
+        InodeKey { ino: ino.unwrap_or(0), filesystem, generation: generation.unwrap_or(0), reserved: 0 }
+    }
+
+    /// The process that a procfs inode stands for, as `struct pid`'s address.
+    #[inline(always)]
+    pub fn proc_pid(self) -> *const u8 {
+        let proc_inode = container_of(self.0, offset::PROC_VFS_INODE);
+        // SAFETY: on procfs every inode is embedded in a proc_inode; read through a helper that cannot fault.
+        unsafe { Probed::read(proc_inode, offset::PROC_PID) }.unwrap_or(core::ptr::null())
+    }
+}
+
+impl Inode<Probed> {
+    #[inline(always)]
+    fn links(self) -> u32 {
+        // SAFETY: as above; the field is a 4-byte integer.
+        unsafe { Probed::read(self.0, offset::INODE_NLINK) }.unwrap_or(1)
+    }
+
+    #[inline(always)]
+    fn has_upper(self) -> bool {
+        let ovl_inode = container_of(self.0, offset::OVL_VFS_INODE);
+        // SAFETY: on overlayfs every inode is embedded in an ovl_inode; read through a helper that cannot fault.
+        let upper: Option<*const u8> = unsafe { Probed::read(ovl_inode, offset::OVL_UPPER) };
+        // An inode that cannot be read is not vouched for.
+        upper.is_none_or(|upper| !upper.is_null())
+    }
+
+    /// Its key and what its superblock and links tell: bits of [`facts`].
+    #[inline(always)]
+    pub fn identify(self) -> Option<(InodeKey, u32)> {
+        let superblock = self.superblock()?;
+        let key = self.key(superblock.key());
+        let magic = superblock.magic();
+        let mut bits = 0;
+        if magic == OVERLAY_MAGIC && offset::OVL_UPPER.exists() && offset::OVL_VFS_INODE.exists() {
+            bits |= facts::OVERLAY;
+            if self.has_upper() {
+                bits |= facts::OVERLAY_UPPER;
+            }
+        }
+        let in_memory = magic == TMPFS_MAGIC || magic == HUGETLBFS_MAGIC;
+        if in_memory && superblock.flags() & SB_KERNMOUNT != 0 {
+            bits |= facts::MEMFD;
+        }
+        if self.links() == 0 {
+            bits |= facts::UNLINKED;
+        }
+        Some((key, bits))
+    }
+}
+
+impl<R: Read> SuperBlock<R> {
+    #[inline(always)]
+    pub fn device(self) -> u32 {
+        // SAFETY: `self` is a superblock by construction; the field is a 4-byte integer.
+        unsafe { R::read(self.0, offset::SB_DEV) }.unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn magic(self) -> u64 {
+        // SAFETY: as above; the field is an 8-byte integer.
+        unsafe { R::read(self.0, offset::SB_MAGIC) }.unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn is_proc(self) -> bool {
+        self.magic() == PROC_MAGIC
+    }
+
+    #[inline(always)]
+    fn flags(self) -> u64 {
+        // SAFETY: as above; the field is an 8-byte integer.
+        unsafe { R::read(self.0, offset::SB_FLAGS) }.unwrap_or(0)
+    }
+
+    /// Generation of the root inode: tells file systems apart that had the same device number.
+    #[inline(always)]
+    pub fn generation(self) -> u32 {
+        // SAFETY: as above; s_root is a pointer to a dentry, whose d_inode is a pointer to an inode.
+        let generation = unsafe {
+            R::read::<*const u8>(self.0, offset::SB_ROOT)
+                .and_then(|root| R::read::<*const u8>(root, offset::DENTRY_INODE))
+                .and_then(|inode| R::read::<u32>(inode, offset::INODE_GENERATION))
+        };
+        generation.unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn key(self) -> FilesystemKey {
+        FilesystemKey { device: self.device(), generation: self.generation() }
+    }
+}
+
+impl Dentry {
+    #[inline(always)]
+    pub fn new(at: *const u8) -> Self {
+        Self(at)
+    }
+
+    #[inline(always)]
+    fn name_at(self) -> *const u8 {
+        // SAFETY: `self` is a dentry or null; read through a helper that cannot fault.
+        unsafe { Probed::read(self.0, offset::DENTRY_NAME) }.unwrap_or(core::ptr::null())
+    }
+
+    /// The first 16 bytes of its name; what follows the terminating NUL is not meant.
+    #[inline(always)]
+    pub fn name(self) -> [u8; 16] {
+        let mut name = [0u8; 16];
+        // SAFETY: the destination is 16 bytes long; the helper validates the source.
+        unsafe { bpf_probe_read_kernel_str(name.as_mut_ptr().cast(), 16, self.name_at().cast()) };
+        name
+    }
+
+    /// Its parent; itself at the root.
+    #[inline(always)]
+    pub fn parent(self) -> Self {
+        // SAFETY: as above; the field is a pointer.
+        Self(unsafe { Probed::read(self.0, offset::DENTRY_PARENT) }.unwrap_or(core::ptr::null()))
+    }
+
+    #[inline(always)]
+    pub fn inode(self) -> Option<Inode<Probed>> {
+        // SAFETY: as above; the field is a pointer.
+        let at: *const u8 = unsafe { Probed::read(self.0, offset::DENTRY_INODE) }?;
+        (!at.is_null()).then_some(Inode(at, PhantomData))
+    }
+
+    #[inline(always)]
+    pub fn is(self, other: Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// The superblock's key of the inode that this entry names.
+    #[inline(always)]
+    pub fn filesystem(self) -> Option<FilesystemKey> {
+        Some(self.inode()?.superblock()?.key())
+    }
+
+    /// Writes its name, its parent's name, ... up to the root of the file system, each ended by NUL; returns the
+    /// number of bytes. Deeper paths are cut at the outer end.
+    #[inline(always)]
+    pub fn names(self, out: &mut [u8; NAMES_LEN]) -> u16 {
+        let mut entry = self;
+        let mut used = 0usize;
+        for _ in 0..NAMES {
+            let parent = entry.parent();
+            if parent.is(entry) || used > NAMES_LEN - NAME_LEN {
+                break;
+            }
+            // SAFETY: `used + NAME_LEN <= NAMES_LEN`, checked just above; the helper validates the source.
+            let length = unsafe {
+                bpf_probe_read_kernel_str(
+                    out.as_mut_ptr().add(used).cast(),
+                    NAME_LEN as u32,
+                    entry.name_at().cast(),
+                )
+            };
+            if !(1..=NAME_LEN as i64).contains(&length) {
+                break;
+            }
+            used += length as usize;
+            entry = parent;
+        }
+        used as u16
+    }
+}
+
+/// The `struct file` behind a descriptor in a task's table.
+#[inline(always)]
+pub fn of_descriptor(files: *const u8, descriptor: u64) -> Option<File<Probed>> {
+    // SAFETY: `files` is a files_struct or null; read through a helper that cannot fault.
+    let (table, max): (*const u8, u32) = unsafe {
+        let table = Probed::read(files, offset::FILES_FDT)?;
+        (table, Probed::read(table, offset::FDT_MAX)?)
+    };
+    if descriptor >= u64::from(max) {
+        return None;
+    }
+    // SAFETY: `table` was read from `files`; as above.
+    let slots: *const u8 = unsafe { Probed::read(table, offset::FDT_FD) }?;
+    let file: *const u8 = probe(slots.wrapping_add(descriptor as usize * 8))?;
+    // The lowest bits of a slot carry flags on no supported kernel; a null slot is a closed descriptor.
+    (!file.is_null()).then(|| File::new(file))
+}
+
+/// The first task of a `struct pid`.
+#[inline(always)]
+pub fn task_of_pid(pid: *const u8) -> *const u8 {
+    // tasks[PIDTYPE_PID].first is an hlist_node inside task_struct.pid_links[PIDTYPE_PID].
+    match probe::<*const u8>(inside(pid, offset::PID_TASKS)) {
+        Some(node) if !pid.is_null() && !node.is_null() => container_of(node, offset::TASK_PID_LINKS),
+        _ => core::ptr::null(),
+    }
+}

@@ -1,0 +1,86 @@
+//! The tables. Pinned by name, so that they outlive the agent; their layout is the ABI.
+
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
+use cofferdam_abi::count::{Count, LossKey, WorkloadState};
+use cofferdam_abi::hook::{HOOKS, REASONS};
+use cofferdam_abi::key::{AccessKey, ConnectionKey, InodeKey};
+use cofferdam_abi::map::{self, Answer, CgroupEntry, Device};
+use cofferdam_abi::process::ProcessState;
+
+/// Watched devices by the minor of unnamed devices: the one lookup that every open pays.
+#[map]
+pub static DEVICE_SLOTS: Array<Device> = Array::pinned(map::DEVICE_SLOTS, 0);
+
+/// Watched devices that have no slot: block devices, and minors beyond the array.
+#[map]
+pub static DEVICES: HashMap<u32, Device> = HashMap::pinned(map::DEVICES, BPF_F_NO_PREALLOC);
+
+/// Single secret files and roots of secret trees: bits of [`map::file`].
+#[map]
+pub static FILES: HashMap<InodeKey, u32> = HashMap::pinned(map::FILES, BPF_F_NO_PREALLOC);
+
+/// Cgroup id to workload.
+#[map]
+pub static CGROUPS: HashMap<u64, CgroupEntry> = HashMap::pinned(map::CGROUPS, BPF_F_NO_PREALLOC);
+
+/// Workload to its budget, its recorded root and its policy generation.
+#[map]
+pub static WORKLOADS: HashMap<u64, WorkloadState> = HashMap::pinned(map::WORKLOADS, BPF_F_NO_PREALLOC);
+
+/// Thread-group id to process.
+#[map]
+pub static PROCESSES: HashMap<u32, ProcessState> = HashMap::pinned(map::PROCESSES, BPF_F_NO_PREALLOC);
+
+/// The script that a thread is about to execute, from the exec check to the exec. Evicts: evidence only.
+#[map]
+pub static SCRIPTS: LruHashMap<u64, Script> = LruHashMap::pinned(1024, 0);
+
+/// Running counters of accesses.
+#[map]
+pub static ACCESSES: HashMap<AccessKey, Count> = HashMap::pinned(map::ACCESSES, BPF_F_NO_PREALLOC);
+
+/// Running counters of connections.
+#[map]
+pub static CONNECTIONS: HashMap<ConnectionKey, Count> = HashMap::pinned(map::CONNECTIONS, BPF_F_NO_PREALLOC);
+
+/// Losses by workload, hook and reason.
+#[map]
+pub static LOSSES: HashMap<LossKey, u64> = HashMap::pinned(map::LOSSES, BPF_F_NO_PREALLOC);
+
+/// Events that could not be sent, tables that were full, ... by hook and reason: `hook * REASONS + reason`.
+#[map]
+pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::pinned(HOOKS * REASONS, 0);
+
+/// Events sent, by hook.
+#[map]
+pub static SENT: PerCpuArray<u64> = PerCpuArray::pinned(HOOKS, 0);
+
+/// Denials, exec, fork, exit, cgroups, first accesses.
+#[map]
+pub static PRIORITY: RingBuf = RingBuf::pinned(map::PRIORITY_RING, 0);
+
+/// Connections.
+#[map]
+pub static BULK: RingBuf = RingBuf::pinned(map::BULK_RING, 0);
+
+/// Slots of [`map::control`].
+#[map]
+pub static CONTROL: Array<u64> = Array::pinned(map::control::SLOTS, 0);
+
+/// The answer of the query program; not pinned, each agent has its own.
+#[map]
+pub static ANSWER: Array<Answer> = Array::with_max_entries(1, 0);
+
+/// What the exec check saw first of an exec.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Script {
+    /// The file that was named.
+    pub file: InodeKey,
+    /// Bits of [`cofferdam_abi::process::facts`].
+    pub facts: u32,
+    /// Always zero.
+    pub reserved: u32,
+}
