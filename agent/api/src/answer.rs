@@ -1,0 +1,67 @@
+//! Shapes of answers that the model does not have: the ending of a streamed answer, and the timeline.
+
+use cofferdam_model::{AccessRow, Answer, Completeness, ConnectionRow, ProcessRow, WallTime};
+use serde::{Deserialize, Serialize};
+
+use crate::{Event, LossRow};
+
+/// The last word of an answer: everything of an [`Answer`] but its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// How complete the rows are.
+    pub completeness: Completeness,
+    /// Start of the range that was searched.
+    pub since: Option<WallTime>,
+    /// End of the range that was searched.
+    pub until: Option<WallTime>,
+}
+
+impl Ending {
+    /// Together with the rows it follows.
+    pub fn after<Row>(self, rows: Vec<Row>) -> Answer<Row> {
+        Answer { rows, since: self.since, until: self.until, completeness: self.completeness }
+    }
+}
+
+/// What the workloads that were asked for did, as it is written with `-o json`; each list oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The programs that ran: the nodes of the tree.
+    pub processes: Vec<ProcessRow>,
+    /// Their accesses.
+    pub accesses: Vec<AccessRow>,
+    /// Their connections.
+    pub connections: Vec<ConnectionRow>,
+    /// What was lost meanwhile.
+    pub losses: Vec<LossRow>,
+    /// Start of the range that was searched.
+    pub since: Option<WallTime>,
+    /// End of the range that was searched.
+    pub until: Option<WallTime>,
+    /// How complete the lists are.
+    pub completeness: Completeness,
+}
+
+impl Timeline {
+    /// Sorts events into their lists.
+    pub fn new(events: impl IntoIterator<Item = Event>, ending: Ending) -> Self {
+        let mut timeline = Self {
+            processes: Vec::new(),
+            accesses: Vec::new(),
+            connections: Vec::new(),
+            losses: Vec::new(),
+            since: ending.since,
+            until: ending.until,
+            completeness: ending.completeness,
+        };
+        for event in events {
+            match event {
+                Event::Process(row) => timeline.processes.push(*row),
+                Event::Access(row) => timeline.accesses.push(*row),
+                Event::Connection(row) => timeline.connections.push(*row),
+                Event::Loss(row) => timeline.losses.push(row),
+            }
+        }
+        timeline
+    }
+}

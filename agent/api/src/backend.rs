@@ -1,0 +1,82 @@
+//! What the daemon implements.
+
+use std::error::Error;
+
+use cofferdam_model::{AccessRow, Answer, ConnectionRow, Filter, SecretRow, WorkloadRow};
+
+use crate::{Doctor, Ending, Event, Live, Status};
+
+/// Answers the questions of this interface.
+///
+/// Queries may block: each runs on a thread of its own, at most eight at once. Rows are handed over one by one,
+/// oldest first, and leave in chunks as fast as the asker takes them, so that no answer has to fit into memory.
+pub trait Backend: Send + Sync + 'static {
+    /// Who touched which secret.
+    fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError>;
+    /// Who connected where.
+    fn connections(
+        &self,
+        filter: &Filter,
+        rows: &mut Rows<'_, ConnectionRow>,
+    ) -> Result<Ending, BackendError>;
+    /// Programs, accesses, connections and losses of the workloads that the filter selects. Each kind oldest first;
+    /// the kinds in any order.
+    fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError>;
+    /// What runs and ran here.
+    fn workloads(&self, filter: &Filter, rows: &mut Rows<'_, WorkloadRow>) -> Result<Ending, BackendError>;
+    /// What credentials this node holds.
+    fn secrets(&self, filter: &Filter, rows: &mut Rows<'_, SecretRow>) -> Result<Ending, BackendError>;
+    /// How the agent is.
+    fn status(&self) -> Result<Status, BackendError>;
+    /// What this node lets the agent see and deny.
+    fn doctor(&self) -> Result<Doctor, BackendError>;
+    /// Where live events are published.
+    fn live(&self) -> &Live;
+}
+
+/// Why a question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The question makes no sense: the asker's mistake.
+    #[error("the question cannot be answered")]
+    BadQuestion(#[source] Box<dyn Error + Send + Sync>),
+    /// The agent is starting.
+    #[error("the agent is still starting")]
+    NotReady,
+    /// The asker went away, or the agent is stopping.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// It went wrong here.
+    #[error(transparent)]
+    Failed(#[from] Box<dyn Error + Send + Sync>),
+}
+
+/// Nobody waits for the answer any more.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody waits for the answer any more")]
+pub struct Stopped;
+
+/// Takes the rows of an answer.
+pub struct Rows<'a, Row> {
+    sink: &'a mut dyn FnMut(Row) -> Result<(), Stopped>,
+}
+
+impl<'a, Row> Rows<'a, Row> {
+    /// Hands each row to `sink`.
+    pub fn new(sink: &'a mut dyn FnMut(Row) -> Result<(), Stopped>) -> Self {
+        Self { sink }
+    }
+
+    /// Takes one row; waits while the asker is slower. An error says to stop.
+    pub fn push(&mut self, row: Row) -> Result<(), Stopped> {
+        (self.sink)(row)
+    }
+
+    /// Takes an answer that is already in memory, and gives back its ending.
+    pub fn answer(&mut self, answer: Answer<Row>) -> Result<Ending, BackendError> {
+        for row in answer.rows {
+            self.push(row)?;
+        }
+        Ok(Ending { completeness: answer.completeness, since: answer.since, until: answer.until })
+    }
+}

@@ -1,0 +1,81 @@
+//! One thing that happened: what `watch` shows live and `timeline` afterwards.
+
+use cofferdam_model::{AccessRow, ConnectionRow, LossReason, ProcessRow, WallTime};
+use serde::{Deserialize, Serialize};
+
+/// Events that were lost, as their reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossRow {
+    /// No earlier than this.
+    pub since: WallTime,
+    /// No later than this.
+    pub until: WallTime,
+    /// The hook that produced them, or the part of the agent that lost them.
+    pub hook: String,
+    /// Stable workload name, if known.
+    pub workload: Option<String>,
+    /// Why.
+    pub reason: LossReason,
+    /// How many.
+    pub count: u64,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A process began a program, or ended (`ended` is set).
+    Process(Box<ProcessRow>),
+    /// A secret was touched.
+    Access(Box<AccessRow>),
+    /// A connection was made.
+    Connection(Box<ConnectionRow>),
+    /// Events were lost.
+    Loss(LossRow),
+}
+
+impl Event {
+    /// When it happened; for what repeats, the first time.
+    pub fn time(&self) -> WallTime {
+        match self {
+            Self::Process(row) => row.began,
+            Self::Access(row) => row.first,
+            Self::Connection(row) => row.first,
+            Self::Loss(row) => row.since,
+        }
+    }
+
+    /// Stable name of its workload, if known.
+    pub fn workload(&self) -> Option<&str> {
+        match self {
+            Self::Process(row) => row.workload.as_deref(),
+            Self::Access(row) => row.workload.as_deref(),
+            Self::Connection(row) => row.workload.as_deref(),
+            Self::Loss(row) => row.workload.as_deref(),
+        }
+    }
+}
+
+impl From<ProcessRow> for Event {
+    fn from(row: ProcessRow) -> Self {
+        Self::Process(Box::new(row))
+    }
+}
+
+impl From<AccessRow> for Event {
+    fn from(row: AccessRow) -> Self {
+        Self::Access(Box::new(row))
+    }
+}
+
+impl From<ConnectionRow> for Event {
+    fn from(row: ConnectionRow) -> Self {
+        Self::Connection(Box::new(row))
+    }
+}
+
+impl From<LossRow> for Event {
+    fn from(row: LossRow) -> Self {
+        Self::Loss(row)
+    }
+}

@@ -1,0 +1,70 @@
+//! Serving the socket until the agent stops.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::Server;
+
+use crate::proto::agent_server::AgentServer;
+use crate::service::Service;
+use crate::{Backend, Socket};
+
+/// A question is small.
+const QUESTION_BYTES: usize = 64 << 10;
+/// How long answers that are on their way may take once the agent stops.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Why serving ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The runtime does not take the socket.
+    #[error("cannot wait for connections on the agent's socket")]
+    Listen(#[source] io::Error),
+    /// The server failed.
+    #[error("the server on the agent's socket failed")]
+    Serve(#[from] tonic::transport::Error),
+}
+
+/// Answers on `socket` until `shutdown`, then ends watches at once and gives other answers two seconds. The socket is
+/// removed at the end.
+pub async fn serve<B: Backend>(
+    socket: Socket,
+    backend: Arc<B>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let listener =
+        socket.listener.try_clone().and_then(UnixListener::from_std).map_err(ServeError::Listen)?;
+    let (stop, mut stopping) = watch::channel(false);
+    let service =
+        AgentServer::new(Service::new(backend, stopping.clone())).max_decoding_message_size(QUESTION_BYTES);
+    let stopped = async move {
+        shutdown.await;
+        stop.send_replace(true);
+        // Kept until the end: a dropped sender would read as "never".
+        std::future::pending::<()>().await;
+    };
+    let mut signal = stopping.clone();
+    let serving = Server::builder().serve_with_incoming_shutdown(
+        service,
+        UnixListenerStream::new(listener),
+        async move {
+            let _ = signal.wait_for(|stopping| *stopping).await;
+        },
+    );
+    let late = async move {
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = serving => served?,
+        () = late => {}
+        () = stopped => {}
+    }
+    drop(socket);
+    Ok(())
+}
