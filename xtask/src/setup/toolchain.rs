@@ -31,14 +31,14 @@ pub(crate) fn make_rust_src(places: &Places) -> Result<()> {
         Command::new("rustup").args(["component", "add", "rust-src"]),
         "asking rustup for the component rust-src",
     );
-    match rustup {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            eprintln!("setup: rustup cannot bring it, trying Debian's package ({})", error.root_cause());
-            let source = unpack_rust_src(places)?;
-            link(&source, &rust_src(places))
-        }
+    // rustup may believe in a component whose files are gone.
+    if rust_src_ready(places)? {
+        return Ok(());
     }
+    let why = rustup.err().map_or("it says that it is there".to_owned(), |error| error.to_string());
+    eprintln!("setup: rustup cannot bring it, taking Debian's package instead ({why})");
+    let source = unpack_rust_src(places)?;
+    link(&source, &rust_src(places))
 }
 
 /// Unpacks Debian's source of exactly this compiler's version; returns the directory that holds `library/`.

@@ -119,13 +119,16 @@ const USER_SPACE: [&str; 2] = ["--workspace", "--exclude=cofferdam-ebpf"];
 
 const AS_ERRORS: [&str; 3] = ["--", "-D", "warnings"];
 
+/// Checks everything before it complains, so that one round mends all.
 fn lint(places: &Places) -> Result<()> {
     let mut format = build::cargo(places, "fmt");
-    visibly(format.args(["--all", "--check"]), "checking the format (`cargo fmt --all` mends it)")?;
+    let format =
+        visibly(format.args(["--all", "--check"]), "checking the format (`cargo fmt --all` mends it)");
     let mut user = user_cargo(places, "clippy");
-    visibly(user.args(USER_SPACE).arg("--all-targets").args(AS_ERRORS), "linting user space")?;
+    let user = visibly(user.args(USER_SPACE).arg("--all-targets").args(AS_ERRORS), "linting user space");
     let mut kernel = kernel_cargo(places, "clippy")?;
-    visibly(kernel.arg("--release").args(AS_ERRORS), "linting the kernel programs")
+    let kernel = visibly(kernel.arg("--release").args(AS_ERRORS), "linting the kernel programs");
+    format.and(user).and(kernel)
 }
 
 fn unit(places: &Places, tally: &mut Tally) -> Result<()> {
