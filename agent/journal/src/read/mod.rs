@@ -1,0 +1,18 @@
+//! The reading half: questions become seeks in the segments, rows of one counter are put together again, and each
+//! answer says how complete it is.
+
+mod access;
+mod completeness;
+mod connection;
+mod counter;
+mod coverage;
+mod library;
+mod names;
+mod pattern;
+mod process;
+mod question;
+mod reader;
+mod secret;
+mod workload;
+
+pub use reader::{Entry, Reader, RowId, Timeline};
