@@ -3,6 +3,7 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_pid_tgid};
 use cofferdam_abi::hook::{Hook, Reason};
+use cofferdam_abi::key::InodeKey;
 use cofferdam_abi::map::{cgroup, control};
 use cofferdam_abi::process::{ProcessState, facts, flags};
 
@@ -72,13 +73,8 @@ pub fn adopt(task: Task, hook: Hook) -> Option<*mut ProcessState> {
         ..ProcessState::default()
     };
     state.workload = workload_of(state.cgroup);
-    if let Some((key, bits)) = task
-        .executable()
-        .and_then(|file| file.inode())
-        .and_then(|inode| describe(inode, task, state.workload))
-    {
-        state.binary = key;
-        state.facts = bits;
+    if let Some(file) = task.executable() {
+        (state.binary, state.facts) = describe(file.inode(), task, state.workload);
     }
     if PROCESSES.insert(tgid, &state, u64::from(BPF_NOEXIST)).is_err() && known(tgid).is_none() {
         count(hook, Reason::ProcessTableFull, state.workload);
@@ -88,13 +84,9 @@ pub fn adopt(task: Task, hook: Hook) -> Option<*mut ProcessState> {
 
 /// Key of an executable's inode and bits of [`facts`] about it, as the task sees it.
 #[inline(always)]
-pub fn describe(
-    inode: Inode<Probed>,
-    task: Task,
-    workload: u64,
-) -> Option<(cofferdam_abi::key::InodeKey, u32)> {
-    let (key, mut bits) = inode.identify()?;
-    if task.root().filesystem() == Some(key.filesystem) {
+pub fn describe(inode: Inode<Probed>, task: Task, workload: u64) -> (InodeKey, u32) {
+    let (key, mut bits) = inode.identify();
+    if task.root().filesystem() == key.filesystem {
         bits |= facts::ON_ROOT;
     }
     if sees_host_mounts(task) {
@@ -109,7 +101,14 @@ pub fn describe(
             bits |= facts::ON_WORKLOAD_ROOT;
         }
     }
-    Some((key, bits))
+    (key, bits)
+}
+
+/// Whether a file that a runtime executes is the container's: its mounts are in place, and it is no copy of the
+/// runtime's own binary in memory.
+#[inline(always)]
+pub fn is_of_container(inode: Inode<Probed>, task: Task) -> bool {
+    !sees_host_mounts(task) && inode.identify().1 & facts::MEMFD == 0
 }
 
 /// Whether the task is in the host's mount namespace.

@@ -5,7 +5,7 @@ use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{FilesystemKey, InodeKey};
 use cofferdam_abi::process::ProcessState;
 
-use super::file::access;
+use super::file::{Touch, access};
 use crate::emit::{count, is_active};
 use crate::identity;
 use crate::kernel::{File, Inode, Read, Task};
@@ -60,5 +60,7 @@ fn reached(target: Task, hook: Hook, how: u16, mode: u8) {
     };
     // SAFETY: as above.
     let process: &ProcessState = unsafe { &*process };
-    access(&object, process, hook, how, mode, (workload, cgroup), None);
+    let touch =
+        Touch { object, target_workload: workload, target_cgroup: cgroup, names_of: None, hook, how, mode };
+    access(&touch, process);
 }

@@ -27,10 +27,7 @@ pub fn checked(bprm: *const u8) {
     let Some(state) = identity::current(Hook::Exec) else { return };
     // SAFETY: a pointer out of a map is valid until the program ends.
     let workload = unsafe { (*state).workload };
-    let Some((file, facts)) = bprm.file().inode().and_then(|inode| identity::describe(inode, task, workload))
-    else {
-        return;
-    };
+    let (file, facts) = identity::describe(bprm.file().inode(), task, workload);
     let script = Script { file, facts, reserved: 0 };
     // A thread that finds no room loses the script's inode, not the exec: evidence, counted.
     if SCRIPTS.insert(bpf_get_current_pid_tgid(), &script, 0).is_err() {
@@ -55,22 +52,12 @@ pub fn executed(task: *const u8, bprm: *const u8) {
     state.uid = task.uid();
     state.flags &= !(flags::FORKED | flags::ADOPTED);
 
-    let described = bprm.file().inode().and_then(|inode| identity::describe(inode, task, state.workload));
-    let Some((file, bits)) = described else {
-        count(Hook::Exec, Reason::ReadFailed, state.workload);
-        return;
-    };
-    if state.flags & flags::RUNTIME != 0 && bits & (facts::HOST_MOUNTS | facts::MEMFD) == 0 {
+    let inode = bprm.file().inode();
+    if state.flags & flags::RUNTIME != 0 && identity::is_of_container(inode, task) {
         start(state, task);
     }
+    let (file, bits) = identity::describe(inode, task, state.workload);
     name_binary(state, file, bits, bprm.is_script());
-    if bits & facts::ROOT_KNOWN == 0
-        && let Some((_, again)) =
-            bprm.file().inode().and_then(|inode| identity::describe(inode, task, state.workload))
-    {
-        // The root has just been recorded by `start`.
-        state.facts |= again & (facts::ROOT_KNOWN | facts::ON_WORKLOAD_ROOT);
-    }
     report(state, moment, previous, bprm);
 }
 
@@ -81,9 +68,8 @@ fn start(state: &mut ProcessState, task: Task) {
     let Some(workload) = WORKLOADS.get_ptr_mut(state.workload) else { return };
     // SAFETY: a pointer out of a map is valid until the program ends; `started` is written once, after the root.
     let workload = unsafe { &mut *workload };
-    if workload.started == 0
-        && let Some(root) = task.root().filesystem()
-    {
+    if workload.started == 0 {
+        let root = task.root().filesystem();
         workload.root_device = root.device;
         workload.root_generation = root.generation;
         workload.started = 1;

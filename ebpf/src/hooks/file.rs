@@ -35,8 +35,8 @@ pub fn mapped(file: *const u8) {
 /// The miss path of every open on the node: one lookup.
 #[inline(always)]
 pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16) {
-    let Some(inode) = file.inode() else { return };
-    let Some(superblock) = inode.superblock() else { return };
+    let inode = file.inode();
+    let superblock = inode.superblock();
     if superblock.is_proc() {
         super::environ::opened(file, inode, hook);
         return;
@@ -66,7 +66,7 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16) {
     let key = inode.key(filesystem);
     let dentry = file.dentry();
     if is_secret(device, &key, dentry) {
-        touched(&key, dentry, hook, how, file.mode());
+        touched(key, dentry, hook, how, file.mode());
     }
 }
 
@@ -105,9 +105,8 @@ fn is_below_tree(filesystem: FilesystemKey, dentry: Dentry) -> bool {
         if parent.is(entry) {
             return false;
         }
-        let Some(inode) = parent.inode() else { return false };
         // SAFETY: as above.
-        if unsafe { FILES.get(inode.key(filesystem)) }.is_some_and(|bits| bits & file::TREE != 0) {
+        if unsafe { FILES.get(parent.inode().key(filesystem)) }.is_some_and(|bits| bits & file::TREE != 0) {
             return true;
         }
         entry = parent;
@@ -147,7 +146,7 @@ fn stale(number: u32, device: Device, found: FilesystemKey, hook: Hook) {
 
 /// A secret was touched by the caller.
 #[inline(always)]
-fn touched(object: &InodeKey, dentry: Dentry, hook: Hook, how: u16, mode: u8) {
+fn touched(object: InodeKey, dentry: Dentry, hook: Hook, how: u16, mode: u8) {
     let Some(process) = identity::current(hook) else {
         count(hook, Reason::UnknownProcess, 0);
         return;
@@ -155,27 +154,42 @@ fn touched(object: &InodeKey, dentry: Dentry, hook: Hook, how: u16, mode: u8) {
     // SAFETY: a pointer out of a map is valid until the program ends.
     let process = unsafe { &mut *process };
     process.flags |= flags::TAINTED;
-    access(object, process, hook, how, mode, (0, 0), Some(dentry));
+    access(
+        &Touch { object, target_workload: 0, target_cgroup: 0, names_of: Some(dentry), hook, how, mode },
+        process,
+    );
 }
 
-/// Counts an access, and sends it if it is the first of its kind.
-#[inline(always)]
-pub fn access(
-    object: &InodeKey,
-    process: &ProcessState,
-    hook: Hook,
-    how: u16,
-    mode: u8,
-    target: (u64, u64),
-    names_of: Option<Dentry>,
-) {
+/// What was touched, and how.
+pub struct Touch {
+    /// The object, as in [`AccessKey`].
+    pub object: InodeKey,
+    /// For environments and memory: the target's workload.
+    pub target_workload: u64,
+    /// For environments and memory: the target's cgroup.
+    pub target_cgroup: u64,
+    /// For files: what tells their names.
+    pub names_of: Option<Dentry>,
+    /// The hook.
+    pub hook: Hook,
+    /// One of [`how`].
+    pub how: u16,
+    /// Bits of [`cofferdam_abi::event::mode`].
+    pub mode: u8,
+}
+
+/// Counts an access, and sends it if it is the first of its kind. A function of its own in the program too: its
+/// frame must not add to that of an adoption.
+#[inline(never)]
+pub fn access(touch: &Touch, process: &ProcessState) {
+    let hook = touch.hook;
     let key = AccessKey {
         start: process.start,
-        object: *object,
+        object: touch.object,
         workload: process.workload,
         tgid: process.tgid,
-        how,
-        mode,
+        how: touch.how,
+        mode: touch.mode,
         verdict: verdict::ALLOWED,
     };
     let (moment, uncounted) = match repeat::occurred(&ACCESSES, &key, process, hook) {
@@ -188,15 +202,15 @@ pub fn access(
         unsafe {
             (&raw mut (*event).header).write(moment.header(kind::ACCESS, hook));
             (&raw mut (*event).process).write(*process);
-            (&raw mut (*event).object).write(*object);
-            (&raw mut (*event).target_workload).write(target.0);
-            (&raw mut (*event).target_cgroup).write(target.1);
-            (&raw mut (*event).how).write(how);
-            (&raw mut (*event).mode).write(mode);
+            (&raw mut (*event).object).write(touch.object);
+            (&raw mut (*event).target_workload).write(touch.target_workload);
+            (&raw mut (*event).target_cgroup).write(touch.target_cgroup);
+            (&raw mut (*event).how).write(touch.how);
+            (&raw mut (*event).mode).write(touch.mode);
             (&raw mut (*event).verdict).write(verdict::ALLOWED);
             (&raw mut (*event).uncounted).write(uncounted);
             (&raw mut (*event).generation).write(0);
-            let used = match names_of {
+            let used = match touch.names_of {
                 Some(dentry) => dentry.names(&mut (*event).names),
                 None => 0,
             };

@@ -16,26 +16,24 @@ pub fn answer(asked: u64, descriptor: u64) {
     // SAFETY: a pointer out of a map is valid until the program ends; nobody else writes the slot meanwhile.
     let out = unsafe { &mut *out };
     let file: Option<File<Probed>> = Task::current().descriptor(descriptor);
-    let done = match file.and_then(|file| file.inode()) {
-        Some(inode) if asked == query::FILE => describe(inode, out),
-        Some(inode) => adopt(inode, asked == query::ADOPT_INIT, out),
-        None => None,
+    let done = match file {
+        Some(file) if asked == query::FILE => describe(file.inode(), out),
+        Some(file) => adopt(file.inode(), asked == query::ADOPT_INIT, out).is_some(),
+        None => false,
     };
-    out.status = if done.is_some() { query::OK } else { query::FAILED };
+    out.status = if done { query::OK } else { query::FAILED };
 }
 
 #[inline(always)]
-fn describe(inode: Inode<Probed>, out: &mut Answer) -> Option<()> {
-    let (key, bits) = inode.identify()?;
-    out.file = key;
-    out.facts = bits;
-    out.magic = inode.superblock()?.magic();
-    Some(())
+fn describe(inode: Inode<Probed>, out: &mut Answer) -> bool {
+    (out.file, out.facts) = inode.identify();
+    out.magic = inode.superblock().magic();
+    out.magic != 0
 }
 
 #[inline(always)]
 fn adopt(inode: Inode<Probed>, is_init: bool, out: &mut Answer) -> Option<()> {
-    if !inode.superblock()?.is_proc() {
+    if !inode.superblock().is_proc() {
         return None;
     }
     let task = Task::of_proc(inode)?;

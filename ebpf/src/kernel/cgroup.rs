@@ -15,7 +15,7 @@ impl Cgroup {
     #[inline(always)]
     fn pointer(base: *const u8, offset: super::Offset) -> *const u8 {
         // SAFETY: called with objects of the types that the offsets belong to, or null; cannot fault.
-        unsafe { Probed::read(base, offset) }.unwrap_or(core::ptr::null())
+        unsafe { Probed::read(base, offset) }
     }
 
     /// Whether it belongs to the v2 hierarchy, whose number is 0. v1 hierarchies raise the same events.
@@ -23,15 +23,15 @@ impl Cgroup {
     pub fn is_v2(self) -> bool {
         let root = Self::pointer(self.0, offset::CGROUP_ROOT);
         // SAFETY: as above; the field is an int.
-        let hierarchy: Option<i32> = unsafe { Probed::read(root, offset::CGROUP_ROOT_HIERARCHY) };
-        hierarchy == Some(0)
+        let hierarchy: i32 = unsafe { Probed::read(root, offset::CGROUP_ROOT_HIERARCHY) };
+        !root.is_null() && hierarchy == 0
     }
 
     /// Its id: the inode number of its folder. 0 if it cannot be read.
     #[inline(always)]
     pub fn id(self) -> u64 {
         // SAFETY: as above; the field is a 64-bit integer.
-        unsafe { Probed::read(Self::pointer(self.0, offset::CGROUP_KN), offset::KN_ID) }.unwrap_or(0)
+        unsafe { Probed::read(Self::pointer(self.0, offset::CGROUP_KN), offset::KN_ID) }
     }
 
     #[inline(always)]

@@ -15,7 +15,7 @@ impl Bprm {
     #[inline(always)]
     fn pointer(self, offset: super::Offset) -> *const u8 {
         // SAFETY: `self` is a linux_binprm by construction; cannot fault.
-        unsafe { Probed::read(self.0, offset) }.unwrap_or(core::ptr::null())
+        unsafe { Probed::read(self.0, offset) }
     }
 
     /// The file that runs: for scripts, once resolved, the interpreter.

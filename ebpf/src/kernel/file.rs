@@ -28,7 +28,7 @@ const FMODE_WRITE: u32 = 2;
 /// Bytes kept of one name.
 const NAME_LEN: usize = 64;
 /// Names kept of a path.
-const NAMES: usize = 4;
+const NAMES: usize = 8;
 
 /// An open file.
 #[derive(Clone, Copy)]
@@ -53,37 +53,38 @@ impl<R: Read> File<R> {
     }
 
     #[inline(always)]
-    pub fn inode(self) -> Option<Inode<R>> {
+    pub fn inode(self) -> Inode<R> {
         // SAFETY: `self` is a file by construction; the field is a pointer (checked against BTF before load).
-        unsafe { R::read(self.0, offset::FILE_INODE) }.map(|at| Inode(at, PhantomData))
+        Inode(unsafe { R::read(self.0, offset::FILE_INODE) }, PhantomData)
     }
 
     /// Bits of [`cofferdam_abi::event::mode`].
     #[inline(always)]
     pub fn mode(self) -> u8 {
         // SAFETY: as above; the field is a 4-byte integer.
-        let mode: u32 = unsafe { R::read(self.0, offset::FILE_MODE) }.unwrap_or(0);
+        let mode: u32 = unsafe { R::read(self.0, offset::FILE_MODE) };
         (mode & (FMODE_READ | FMODE_WRITE)) as u8
     }
 
     #[inline(always)]
     pub fn dentry(self) -> Dentry {
         // SAFETY: as above; the field is a pointer.
-        Dentry(unsafe { R::read(self.0, offset::FILE_DENTRY) }.unwrap_or(core::ptr::null()))
+        Dentry(unsafe { R::read(self.0, offset::FILE_DENTRY) })
     }
 }
 
 impl<R: Read> Inode<R> {
     #[inline(always)]
-    pub fn superblock(self) -> Option<SuperBlock<R>> {
+    pub fn superblock(self) -> SuperBlock<R> {
         // SAFETY: `self` is an inode by construction; the field is a pointer.
-        unsafe { R::read(self.0, offset::INODE_SB) }.map(|at| SuperBlock(at, PhantomData))
+        SuperBlock(unsafe { R::read(self.0, offset::INODE_SB) }, PhantomData)
     }
 
     #[inline(always)]
     pub fn is_regular(self) -> bool {
         // SAFETY: as above; the field is a 2-byte integer.
-        unsafe { R::read::<u16>(self.0, offset::INODE_MODE) }.unwrap_or(0) & S_IFMT == S_IFREG
+        let mode: u16 = unsafe { R::read(self.0, offset::INODE_MODE) };
+        mode & S_IFMT == S_IFREG
     }
 
     /// The key, given the key of its superblock.
@@ -92,7 +93,7 @@ impl<R: Read> Inode<R> {
         // SAFETY: as above; the fields are integers of these sizes.
         let (ino, generation) =
             unsafe { (R::read(self.0, offset::INODE_INO), R::read(self.0, offset::INODE_GENERATION)) };
-        InodeKey { ino: ino.unwrap_or(0), filesystem, generation: generation.unwrap_or(0), reserved: 0 }
+        InodeKey { ino, filesystem, generation, reserved: 0 }
     }
 
     /// The process that a procfs inode stands for, as `struct pid`'s address.
@@ -100,7 +101,7 @@ impl<R: Read> Inode<R> {
     pub fn proc_pid(self) -> *const u8 {
         let proc_inode = container_of(self.0, offset::PROC_VFS_INODE);
         // SAFETY: on procfs every inode is embedded in a proc_inode; read through a helper that cannot fault.
-        unsafe { Probed::read(proc_inode, offset::PROC_PID) }.unwrap_or(core::ptr::null())
+        unsafe { Probed::read(proc_inode, offset::PROC_PID) }
     }
 }
 
@@ -108,22 +109,21 @@ impl Inode<Probed> {
     #[inline(always)]
     fn links(self) -> u32 {
         // SAFETY: as above; the field is a 4-byte integer.
-        unsafe { Probed::read(self.0, offset::INODE_NLINK) }.unwrap_or(1)
+        unsafe { Probed::read(self.0, offset::INODE_NLINK) }
     }
 
     #[inline(always)]
     fn has_upper(self) -> bool {
         let ovl_inode = container_of(self.0, offset::OVL_VFS_INODE);
         // SAFETY: on overlayfs every inode is embedded in an ovl_inode; read through a helper that cannot fault.
-        let upper: Option<*const u8> = unsafe { Probed::read(ovl_inode, offset::OVL_UPPER) };
-        // An inode that cannot be read is not vouched for.
-        upper.is_none_or(|upper| !upper.is_null())
+        let upper: *const u8 = unsafe { Probed::read(ovl_inode, offset::OVL_UPPER) };
+        !upper.is_null()
     }
 
     /// Its key and what its superblock and links tell: bits of [`facts`].
     #[inline(always)]
-    pub fn identify(self) -> Option<(InodeKey, u32)> {
-        let superblock = self.superblock()?;
+    pub fn identify(self) -> (InodeKey, u32) {
+        let superblock = self.superblock();
         let key = self.key(superblock.key());
         let magic = superblock.magic();
         let mut bits = 0;
@@ -140,7 +140,7 @@ impl Inode<Probed> {
         if self.links() == 0 {
             bits |= facts::UNLINKED;
         }
-        Some((key, bits))
+        (key, bits)
     }
 }
 
@@ -148,13 +148,13 @@ impl<R: Read> SuperBlock<R> {
     #[inline(always)]
     pub fn device(self) -> u32 {
         // SAFETY: `self` is a superblock by construction; the field is a 4-byte integer.
-        unsafe { R::read(self.0, offset::SB_DEV) }.unwrap_or(0)
+        unsafe { R::read(self.0, offset::SB_DEV) }
     }
 
     #[inline(always)]
     pub fn magic(self) -> u64 {
         // SAFETY: as above; the field is an 8-byte integer.
-        unsafe { R::read(self.0, offset::SB_MAGIC) }.unwrap_or(0)
+        unsafe { R::read(self.0, offset::SB_MAGIC) }
     }
 
     #[inline(always)]
@@ -165,19 +165,18 @@ impl<R: Read> SuperBlock<R> {
     #[inline(always)]
     fn flags(self) -> u64 {
         // SAFETY: as above; the field is an 8-byte integer.
-        unsafe { R::read(self.0, offset::SB_FLAGS) }.unwrap_or(0)
+        unsafe { R::read(self.0, offset::SB_FLAGS) }
     }
 
     /// Generation of the root inode: tells file systems apart that had the same device number.
     #[inline(always)]
     pub fn generation(self) -> u32 {
         // SAFETY: as above; s_root is a pointer to a dentry, whose d_inode is a pointer to an inode.
-        let generation = unsafe {
-            R::read::<*const u8>(self.0, offset::SB_ROOT)
-                .and_then(|root| R::read::<*const u8>(root, offset::DENTRY_INODE))
-                .and_then(|inode| R::read::<u32>(inode, offset::INODE_GENERATION))
-        };
-        generation.unwrap_or(0)
+        unsafe {
+            let root: *const u8 = R::read(self.0, offset::SB_ROOT);
+            let inode: *const u8 = R::read(root, offset::DENTRY_INODE);
+            R::read(inode, offset::INODE_GENERATION)
+        }
     }
 
     #[inline(always)]
@@ -195,7 +194,7 @@ impl Dentry {
     #[inline(always)]
     fn name_at(self) -> *const u8 {
         // SAFETY: `self` is a dentry or null; read through a helper that cannot fault.
-        unsafe { Probed::read(self.0, offset::DENTRY_NAME) }.unwrap_or(core::ptr::null())
+        unsafe { Probed::read(self.0, offset::DENTRY_NAME) }
     }
 
     /// The first 16 bytes of its name; what follows the terminating NUL is not meant.
@@ -211,14 +210,13 @@ impl Dentry {
     #[inline(always)]
     pub fn parent(self) -> Self {
         // SAFETY: as above; the field is a pointer.
-        Self(unsafe { Probed::read(self.0, offset::DENTRY_PARENT) }.unwrap_or(core::ptr::null()))
+        Self(unsafe { Probed::read(self.0, offset::DENTRY_PARENT) })
     }
 
     #[inline(always)]
-    pub fn inode(self) -> Option<Inode<Probed>> {
+    pub fn inode(self) -> Inode<Probed> {
         // SAFETY: as above; the field is a pointer.
-        let at: *const u8 = unsafe { Probed::read(self.0, offset::DENTRY_INODE) }?;
-        (!at.is_null()).then_some(Inode(at, PhantomData))
+        Inode(unsafe { Probed::read(self.0, offset::DENTRY_INODE) }, PhantomData)
     }
 
     #[inline(always)]
@@ -228,8 +226,8 @@ impl Dentry {
 
     /// The superblock's key of the inode that this entry names.
     #[inline(always)]
-    pub fn filesystem(self) -> Option<FilesystemKey> {
-        Some(self.inode()?.superblock()?.key())
+    pub fn filesystem(self) -> FilesystemKey {
+        self.inode().superblock().key()
     }
 
     /// Writes its name, its parent's name, ... up to the root of the file system, each ended by NUL; returns the
@@ -251,40 +249,40 @@ impl Dentry {
                     entry.name_at().cast(),
                 )
             };
-            if !(1..=NAME_LEN as i64).contains(&length) {
+            // Unsigned, so that the verifier sees both bounds in one comparison.
+            let length = length as usize;
+            if length > NAME_LEN {
                 break;
             }
-            used += length as usize;
+            used += length;
             entry = parent;
         }
         used as u16
     }
 }
 
-/// The `struct file` behind a descriptor in a task's table.
+/// The `struct file` behind a descriptor in a files_struct; `None` if it is closed.
 #[inline(always)]
 pub fn of_descriptor(files: *const u8, descriptor: u64) -> Option<File<Probed>> {
-    // SAFETY: `files` is a files_struct or null; read through a helper that cannot fault.
-    let (table, max): (*const u8, u32) = unsafe {
-        let table = Probed::read(files, offset::FILES_FDT)?;
-        (table, Probed::read(table, offset::FDT_MAX)?)
+    // SAFETY: `files` is a files_struct or null; read through helpers that cannot fault.
+    let (max, slots): (u32, *const u8) = unsafe {
+        let table: *const u8 = Probed::read(files, offset::FILES_FDT);
+        (Probed::read(table, offset::FDT_MAX), Probed::read(table, offset::FDT_FD))
     };
     if descriptor >= u64::from(max) {
         return None;
     }
-    // SAFETY: `table` was read from `files`; as above.
-    let slots: *const u8 = unsafe { Probed::read(table, offset::FDT_FD) }?;
-    let file: *const u8 = probe(slots.wrapping_add(descriptor as usize * 8))?;
-    // The lowest bits of a slot carry flags on no supported kernel; a null slot is a closed descriptor.
+    let file: *const u8 = probe(slots.wrapping_add(descriptor as usize * size_of::<usize>()));
     (!file.is_null()).then(|| File::new(file))
 }
 
-/// The first task of a `struct pid`.
+/// The first task of a `struct pid`; null if it has none.
 #[inline(always)]
 pub fn task_of_pid(pid: *const u8) -> *const u8 {
     // tasks[PIDTYPE_PID].first is an hlist_node inside task_struct.pid_links[PIDTYPE_PID].
-    match probe::<*const u8>(inside(pid, offset::PID_TASKS)) {
-        Some(node) if !pid.is_null() && !node.is_null() => container_of(node, offset::TASK_PID_LINKS),
-        _ => core::ptr::null(),
+    let node: *const u8 = probe(inside(pid, offset::PID_TASKS));
+    if pid.is_null() || node.is_null() {
+        return core::ptr::null();
     }
+    container_of(node, offset::TASK_PID_LINKS)
 }

@@ -6,9 +6,10 @@ mod exec;
 mod file;
 mod task;
 
+use core::mem::MaybeUninit;
 use core::ptr;
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 pub use cgroup::Cgroup;
 use cofferdam_abi::fields::ABSENT;
 use cofferdam_abi::kernel_fields;
@@ -48,17 +49,18 @@ macro_rules! globals {
 
 kernel_fields!(globals);
 
-/// How fields are read through a handle.
+/// How fields are read through a handle. What cannot be read is zero: one path for the verifier, and no field of ours
+/// means anything when it is zero.
 pub trait Read: Copy {
-    /// Reads the field at `offset` of the object at `base`; `None` if it cannot be read.
+    /// Reads the field at `offset` of the object at `base`.
     ///
     /// # Safety
-    /// `base` must be what the implementation asks for, and `T` the field's type.
-    unsafe fn read<T: Copy>(base: *const u8, offset: Offset) -> Option<T>;
+    /// `base` must be what the implementation asks for, and `T` the field's type: an integer or a raw pointer.
+    unsafe fn read<T: Copy>(base: *const u8, offset: Offset) -> T;
 }
 
 /// The verifier knows the object's type (a hook's argument, or a pointer loaded from one): plain loads, which it
-/// checks against BTF. A bad pointer reads as zero.
+/// checks against BTF.
 #[derive(Clone, Copy)]
 pub struct Typed;
 
@@ -68,32 +70,30 @@ pub struct Probed;
 
 impl Read for Typed {
     #[inline(always)]
-    unsafe fn read<T: Copy>(base: *const u8, offset: Offset) -> Option<T> {
+    unsafe fn read<T: Copy>(base: *const u8, offset: Offset) -> T {
         // SAFETY: the verifier refuses the program unless the offset is that of a readable field of the type that
         // it tracks for `base`; such loads are fault-protected by the kernel.
-        Some(unsafe { ptr::read_volatile(base.add(offset.get() as usize).cast::<T>()) })
+        unsafe { ptr::read_volatile(base.add(offset.get() as usize).cast::<T>()) }
     }
 }
 
 impl Read for Probed {
     #[inline(always)]
-    unsafe fn read<T: Copy>(base: *const u8, offset: Offset) -> Option<T> {
-        if base.is_null() {
-            return None;
-        }
-        // SAFETY: the helper validates the address; any bytes are a valid `T` (integers and raw pointers only).
-        unsafe { bpf_probe_read_kernel(base.wrapping_add(offset.get() as usize).cast::<T>()).ok() }
+    unsafe fn read<T: Copy>(base: *const u8, offset: Offset) -> T {
+        probe(base.wrapping_add(offset.get() as usize))
     }
 }
 
-/// Reads `T` at an address that was computed, not looked up by field.
+/// Reads an integer or a raw pointer at any address.
 #[inline(always)]
-fn probe<T: Copy>(at: *const u8) -> Option<T> {
-    if at.is_null() {
-        return None;
+fn probe<T: Copy>(at: *const u8) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper validates the address and writes all of `value`: zeros where it cannot read
+    // (bpf_probe_read_kernel_common, kernel/trace/bpf_trace.c). Any bytes are a valid integer or raw pointer.
+    unsafe {
+        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, at.cast());
+        value.assume_init()
     }
-    // SAFETY: the helper validates the address; any bytes are a valid `T` (integers and raw pointers only).
-    unsafe { bpf_probe_read_kernel(at.cast::<T>()).ok() }
 }
 
 /// The address `offset` bytes into the object at `base`.
