@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use nix::mount::{MsFlags, mount};
 use nix::sys::wait::{WaitStatus, wait};
-use nix::unistd::{Pid, sync};
+use nix::unistd::{Pid, sethostname, sync};
 
 /// The program to run and its arguments, separated by zero bytes.
 const COMMAND: &str = "/cofferdam/command";
@@ -61,6 +61,7 @@ fn run() -> Result<i32> {
         mount(Some(*kind), *at, Some(*kind), MsFlags::empty(), Some(*options))
             .with_context(|| format!("mounting {kind} on {at}"))?;
     }
+    sethostname("guest").context("setting the host name")?;
     load_modules()?;
     busybox(&["ip", "link", "set", "lo", "up"])?;
     run_command()

@@ -21,6 +21,9 @@ pub(crate) const CONTAINERS: &[&str] =
 /// The key that signs every Debian suite.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// A fresh machine may be at its own upgrades: wait for them, in seconds.
+const LOCK: &str = "--option=DPkg::Lock::Timeout=300";
+
 /// Whether every one of these packages is installed.
 pub(crate) fn all_installed(packages: &[&str]) -> Result<bool> {
     // dpkg-query fails when it has never heard of one of them: that, too, is an answer.
@@ -45,14 +48,14 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
 }
 
 fn refresh() -> Result<()> {
-    quietly(Command::new("apt-get").args(["--quiet", "update"]), "refreshing apt's package lists")?;
+    quietly(Command::new("apt-get").args(["--quiet", LOCK, "update"]), "refreshing apt's package lists")?;
     Ok(())
 }
 
 fn installer() -> Command {
     let mut command = Command::new("apt-get");
     command
-        .args(["--quiet", "--yes", "--no-install-recommends", "install"])
+        .args(["--quiet", "--yes", LOCK, "--no-install-recommends", "install"])
         .env("DEBIAN_FRONTEND", "noninteractive");
     command
 }

@@ -51,14 +51,18 @@ pub(crate) fn kernel_dir(places: &Places, kernel: &Kernel) -> PathBuf {
     places.cache.join("kernels").join(&kernel.name)
 }
 
-/// Written last, with the names of the packages: a directory without it is a download that was cut off, and one with
-/// other names in it was made for an older `kernels.toml`.
+/// Written last, with what was fetched from where: a directory without it is a download that was cut off, and one that
+/// says something else was made for an older `kernels.toml`.
 fn seal(places: &Places, kernel: &Kernel) -> PathBuf {
     kernel_dir(places, kernel).join("unpacked")
 }
 
+fn origin(kernel: &Kernel) -> String {
+    format!("{}\n{}\n", kernel.suite, kernel.packages.join("\n"))
+}
+
 fn kernel_ready(places: &Places, kernel: &Kernel) -> bool {
-    fs::read_to_string(seal(places, kernel)).is_ok_and(|sealed| sealed == kernel.packages.join("\n"))
+    fs::read_to_string(seal(places, kernel)).is_ok_and(|sealed| sealed == origin(kernel))
 }
 
 pub(crate) fn kernels_ready(places: &Places) -> Result<bool> {
@@ -92,7 +96,7 @@ fn make_kernel(places: &Places, kernel: &Kernel) -> Result<()> {
         "listing what the kernel's modules depend on",
     )?;
     let seal = seal(places, kernel);
-    fs::write(&seal, kernel.packages.join("\n")).with_context(|| format!("writing {}", seal.display()))
+    fs::write(&seal, origin(kernel)).with_context(|| format!("writing {}", seal.display()))
 }
 
 #[cfg(test)]

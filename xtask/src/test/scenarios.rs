@@ -17,7 +17,7 @@ use crate::vm::{self, Clock, Guest, Outcome};
 /// The program that runs scenarios and closes with `N passed, N failed`.
 const PROGRAM: &str = "cofferdam-scenarios";
 
-/// How long all scenarios together may take on one kernel.
+/// How long all scenarios together may take on one kernel, this machine's or a guest's.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// Lets the scenarios find out what this machine's kernel can do, and expect just that.
@@ -28,7 +28,11 @@ pub(super) fn on_this_machine(places: &Places, scenario: Option<&str>, tally: &m
     println!("test: scenarios on this machine");
     let mut counted = None;
     let passed = watched(
-        Command::new(program).args(arguments(HOST_TIER, scenario)).env(BIN_DIR, places.bin_dir()),
+        Command::new("timeout")
+            .args(["--verbose", "--kill-after=10", &TIMEOUT.as_secs().to_string()])
+            .arg(program)
+            .args(arguments(HOST_TIER, scenario))
+            .env(BIN_DIR, places.bin_dir()),
         "running the scenarios on this machine",
         |line| counted = Tally::of_scenarios(line).or(counted),
     )?;

@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Only on this kernel of tests/kernels.toml; may be repeated
     #[arg(long = "kernel", value_name = "NAME")]
     kernels: Vec<String>,
+    /// Take the binaries as they are
+    #[arg(long)]
+    no_build: bool,
     /// Let one instruction take one nanosecond, so that times repeat
     #[arg(long)]
     count_instructions: bool,
@@ -33,7 +36,9 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<()> {
     let all = Kernels::read(places)?;
     let chosen = all.chosen(&options.kernels)?;
     setup::ensure(places, &[Need::Build, Need::Vm])?;
-    build::everything(places)?;
+    if !options.no_build {
+        build::everything(places)?;
+    }
     let clock = if options.count_instructions { Clock::Instructions } else { Clock::Real };
     let mut failed = Vec::new();
     for kernel in chosen {
