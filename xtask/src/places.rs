@@ -62,7 +62,9 @@ pub(crate) struct Places {
 impl Places {
     /// Finds them from the environment.
     pub(crate) fn find() -> Result<Self> {
-        let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        // What cargo says now counts before what it said at compile time: checkouts may share a target directory.
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+        let manifest = PathBuf::from(manifest);
         let root = manifest.parent().context("xtask's own manifest lies in no workspace")?.to_owned();
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(dir) => root.join(dir),
