@@ -1,1 +1,14 @@
-//! Placeholder
+//! Who is who: the workload behind a cgroup, the secret behind a mount, the names that the runtime knows.
+//!
+//! Decisions are pure ([`cgroup_path`], [`mounts`], [`volumes`]); reading `/proc`, a
+//! runtime's state or its socket stands at the edges.
+//! No value of a secret or of an environment variable is kept anywhere in this crate.
+
+#![forbid(unsafe_code)]
+
+pub mod cgroup_path;
+pub mod environment;
+pub mod json;
+pub mod mounts;
+pub mod oci_config;
+pub mod volumes;
