@@ -117,20 +117,31 @@ pub(super) fn find<B: Body>(
         }
         library.ask(index, |part| {
             let secrets = secret_ids(part, question.secrets.as_ref())?;
-            for (condition, values) in ways::<B>(part, question, workloads, secrets.as_ref()) {
-                let table = B::TABLE;
+            for Way { index: by, condition, values, newest_first } in
+                ways::<B>(part, question, workloads, secrets.as_ref())
+            {
+                let (table, columns) = (B::TABLE, B::COLUMNS);
+                // CROSS JOIN keeps the order of the tables, INDEXED BY the index: without statistics SQLite takes
+                // the primary key for the better one and walks through the whole boot.
                 let sql = format!(
-                    "SELECT {COMMON}, {} FROM {table} t JOIN decision d ON d.id = t.decision {condition}",
-                    B::COLUMNS
+                    "SELECT {COMMON}, {columns} FROM {table} t {by} CROSS JOIN decision d ON d.id = t.decision
+                     {condition}"
                 );
                 let mut statement = part.conn.prepare_cached(&sql)?;
                 let mut rows = statement.query(params_from_iter(values))?;
                 while let Some(row) = rows.next()? {
                     let counter = Counter::<B>::read(index, part, row)?;
+                    // Ids grow with the time of the first event: what follows is older still.
+                    let first = library.wall(counter.boot, counter.first);
+                    let too_old = || kept.first_key_value().is_some_and(|((oldest, ..), _)| first < *oldest);
+                    if newest_first && kept.len() >= most && too_old() {
+                        left_out = true;
+                        break;
+                    }
                     if !fits(names, question, workloads, secrets.as_ref(), &counter) {
                         continue;
                     }
-                    let key = (library.wall(counter.boot, counter.first), counter.boot, counter.id);
+                    let key = (first, counter.boot, counter.id);
                     match kept.get_mut(&key) {
                         Some(newer) => newer.add(&counter),
                         None => {
@@ -186,7 +197,14 @@ pub(super) fn program_of<B>(
     names.program_at(counter.boot, process, counter.first)
 }
 
-type Way = (&'static str, Vec<Box<dyn ToSql>>);
+/// A way through a segment.
+struct Way {
+    index: String,
+    condition: &'static str,
+    values: Vec<Box<dyn ToSql>>,
+    /// Its rows come latest first.
+    newest_first: bool,
+}
 
 /// The ways to go through a segment: one per workload or secret where these are given, or all of it.
 fn ways<B: Body>(
@@ -195,24 +213,55 @@ fn ways<B: Body>(
     workloads: Option<&HashSet<Who>>,
     secrets: Option<&HashSet<i64>>,
 ) -> Vec<Way> {
+    let table = B::TABLE;
     if let Some(workloads) = workloads {
         let numbered = workloads.iter().filter_map(|(boot, workload)| Some((part.number(*boot)?, *workload)));
         return numbered
-            .map(|(number, workload)| -> Way {
-                ("WHERE t.boot = ?1 AND t.workload = ?2", vec![Box::new(number), Box::new(bits(workload.0))])
+            .map(|(number, workload)| Way {
+                index: format!("INDEXED BY {table}_by_workload"),
+                condition: "WHERE t.boot = ?1 AND t.workload = ?2",
+                values: vec![Box::new(number), Box::new(bits(workload.0))],
+                newest_first: false,
             })
             .collect();
     }
     if let (true, Some(secrets)) = (B::HAS_SECRET, secrets) {
-        return secrets.iter().map(|id| -> Way { ("WHERE t.secret = ?1", vec![Box::new(*id)]) }).collect();
+        return secrets
+            .iter()
+            .map(|id| Way {
+                index: format!("INDEXED BY {table}_by_secret"),
+                condition: "WHERE t.secret = ?1",
+                values: vec![Box::new(*id)],
+                newest_first: false,
+            })
+            .collect();
     }
-    // As literals, so that SQLite sees that the index of refusals has them all.
-    let condition = match question.verdict {
-        Some(Verdict::Denied) => "WHERE t.verdict = 'denied'",
-        Some(Verdict::WouldDeny) => "WHERE t.verdict = 'would-deny'",
-        Some(Verdict::Allowed) | None => "",
+    // With the condition of the partial index word for word, or SQLite does not see that it has them all.
+    let refused = match question.verdict {
+        Some(Verdict::Denied) => Some("WHERE t.verdict <> 'allowed' AND t.verdict = 'denied'"),
+        Some(Verdict::WouldDeny) => Some("WHERE t.verdict <> 'allowed' AND t.verdict = 'would-deny'"),
+        Some(Verdict::Allowed) | None => None,
     };
-    vec![(condition, Vec::new())]
+    if let Some(condition) = refused {
+        let index = format!("INDEXED BY {table}_refused");
+        return vec![Way { index, condition, values: Vec::new(), newest_first: false }];
+    }
+    // Ids above 2^63 (after 416 days of uptime) are negative in SQLite: they are the later ones.
+    let halves = [
+        "WHERE t.boot = ?1 AND t.id < 0 ORDER BY t.id DESC",
+        "WHERE t.boot = ?1 AND t.id >= 0 ORDER BY t.id DESC",
+    ];
+    let numbers = part.boots.values().map(|holds| holds.number);
+    numbers
+        .flat_map(|number| {
+            halves.map(|condition| Way {
+                index: String::new(),
+                condition,
+                values: vec![Box::new(number)],
+                newest_first: true,
+            })
+        })
+        .collect()
 }
 
 fn secret_ids(part: &Part, identities: Option<&HashSet<String>>) -> Result<Option<HashSet<i64>>> {

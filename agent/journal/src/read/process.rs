@@ -84,7 +84,10 @@ fn ways(part: &Part, workloads: Option<&HashSet<Who>>) -> Vec<Way> {
     let numbered = workloads.iter().filter_map(|(boot, workload)| Some((part.number(*boot)?, *workload)));
     numbered
         .map(|(number, workload)| -> Way {
-            ("WHERE boot = ?1 AND workload = ?2", vec![Box::new(number), Box::new(bits(workload.0))])
+            (
+                "INDEXED BY process_by_workload WHERE boot = ?1 AND workload = ?2",
+                vec![Box::new(number), Box::new(bits(workload.0))],
+            )
         })
         .collect()
 }

@@ -1,9 +1,9 @@
 //! Secrets: what this node holds, who may see each, who has touched it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use cofferdam_model::{BootTime, SecretRow, WallTime};
+use cofferdam_model::{BootTime, SecretRow, WallTime, WorkloadId};
 use rusqlite::Result;
 
 use super::library::{Part, Who};
@@ -137,34 +137,41 @@ fn gather_accesses(
     gathered: &mut BTreeMap<Source, Gathered>,
 ) -> Result<()> {
     let library = names.library;
-    // Without a range SQLite sums up; with one each row has to be looked at.
-    let sql = if question.since.is_none() && question.until.is_none() {
-        "SELECT secret, boot, workload, sum(total - base), min(first_boot_ns), max(last_boot_ns)
-         FROM access GROUP BY secret, boot, workload"
-    } else {
-        "SELECT secret, boot, workload, total - base, coalesce(after_boot_ns, first_boot_ns), last_boot_ns FROM access"
-    };
-    let mut statement = part.conn.prepare(sql)?;
+    let mut sums: HashMap<(i64, i64, i64), Sum> = HashMap::new();
+    let mut statement = part.conn.prepare(
+        "SELECT secret, boot, workload, total - base, coalesce(after_boot_ns, first_boot_ns), last_boot_ns FROM access",
+    )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let mut c = Columns::of(row);
-        let (secret, boot, workload) = (c.get()?, part.boot(c.get()?)?, c.workload()?);
+        let (secret, number, workload) = (c.get()?, c.get()?, c.get()?);
         let (count, first, last): (u64, BootTime, BootTime) = (c.unsigned()?, c.time()?, c.time()?);
-        if !question.in_range(library, boot, first, last) {
-            continue;
+        if question.in_range(library, part.boot(number)?, first, last) {
+            let sum = sums.entry((secret, number, workload)).or_insert(Sum { count: 0, first, last });
+            *sum = Sum { count: sum.count + count, first: sum.first.min(first), last: sum.last.max(last) };
         }
-        if let Some(entry) = entry(names, question, index, secret, gathered) {
-            entry.accesses += count;
-            entry.accessed_by.insert((boot, workload));
-            let last = library.wall(boot, last);
-            entry.last_access = Some(entry.last_access.map_or(last, |known| known.max(last)));
-            let first = library.wall(boot, first);
-            if entry.until.is_none() {
-                entry.since = Some(entry.since.map_or(first, |known| known.min(first)));
-            }
+    }
+    for ((secret, number, workload), sum) in sums {
+        let boot = part.boot(number)?;
+        let Some(entry) = entry(names, question, index, secret, gathered) else { continue };
+        entry.accesses += sum.count;
+        entry.accessed_by.insert((boot, WorkloadId(workload.cast_unsigned())));
+        let last = library.wall(boot, sum.last);
+        entry.last_access = Some(entry.last_access.map_or(last, |known| known.max(last)));
+        let first = library.wall(boot, sum.first);
+        if entry.until.is_none() {
+            entry.since = Some(entry.since.map_or(first, |known| known.min(first)));
         }
     }
     Ok(())
+}
+
+/// Accesses of one workload to one secret in one segment.
+#[derive(Debug, Clone, Copy)]
+struct Sum {
+    count: u64,
+    first: BootTime,
+    last: BootTime,
 }
 
 fn relevant(question: &Question, gathered: &Gathered) -> bool {

@@ -154,7 +154,8 @@ fn delete(conn: &Connection, victim: &Victim, chunk: u64) -> Result<Option<u64>>
     {
         let sql = format!(
             "DELETE FROM {table} WHERE boot = ?1 AND {id} IN (
-                 SELECT {id} FROM {table} WHERE boot = ?1 AND workload = ?2 ORDER BY {id} LIMIT ?3)
+                 SELECT {id} FROM {table} INDEXED BY {table}_by_workload
+                 WHERE boot = ?1 AND workload = ?2 ORDER BY {id} LIMIT ?3)
              RETURNING {counted}"
         );
         let mut statement = tx.prepare_cached(&sql)?;
