@@ -23,6 +23,29 @@ impl Ending {
     }
 }
 
+/// The completeness of an answer that was put together from two, each about its own kind of row.
+pub(crate) fn merge(one: Completeness, other: Completeness) -> Completeness {
+    Completeness {
+        complete: one.complete && other.complete,
+        // Both have counted the same losses.
+        lost: one.lost.max(other.lost),
+        over_budget: one.over_budget.max(other.over_budget),
+        unknown_workloads: one.unknown_workloads + other.unknown_workloads,
+        seen_since: one.seen_since.max(other.seen_since),
+        sources: union(one.sources, other.sources),
+        reasons: union(one.reasons, other.reasons),
+    }
+}
+
+fn union(mut all: Vec<String>, more: Vec<String>) -> Vec<String> {
+    for text in more {
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all
+}
+
 /// What the workloads that were asked for did, as it is written with `-o json`; each list oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -63,5 +86,26 @@ impl Timeline {
             }
         }
         timeline
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_from_one_part_is_missing_from_the_whole() {
+        let part = |complete, lost, unknown_workloads, reasons: &[&str]| Completeness {
+            complete,
+            lost,
+            over_budget: lost,
+            unknown_workloads,
+            seen_since: None,
+            sources: vec!["journal".into()],
+            reasons: reasons.iter().map(|&reason| reason.into()).collect(),
+        };
+        let parts = [part(true, 0, 0, &[]), part(false, 2, 1, &["a", "b"]), part(false, 2, 2, &["b", "c"])];
+        let all = parts.into_iter().reduce(merge).unwrap();
+        assert_eq!(all, part(false, 2, 3, &["a", "b", "c"]));
     }
 }

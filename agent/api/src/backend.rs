@@ -2,8 +2,9 @@
 
 use std::error::Error;
 
-use cofferdam_model::{AccessRow, Answer, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, Answer, ConnectionRow, Filter, ProcessRow, SecretRow, WorkloadRow};
 
+use crate::answer::merge;
 use crate::{Doctor, Ending, Event, Live, Status};
 
 /// Answers the questions of this interface.
@@ -76,6 +77,30 @@ impl<'a, Row> Rows<'a, Row> {
     pub fn answer(&mut self, answer: Answer<Row>) -> Result<Ending, BackendError> {
         for row in answer.rows {
             self.push(row)?;
+        }
+        Ok(Ending { completeness: answer.completeness, since: answer.since, until: answer.until })
+    }
+}
+
+impl Rows<'_, Event> {
+    /// Takes the answers that make up a timeline, and gives back the ending of the whole.
+    pub fn timeline(
+        &mut self,
+        processes: Answer<ProcessRow>,
+        accesses: Answer<AccessRow>,
+        connections: Answer<ConnectionRow>,
+    ) -> Result<Ending, BackendError> {
+        let endings = [self.events(processes)?, self.events(accesses)?, self.events(connections)?];
+        let since = endings.iter().filter_map(|ending| ending.since).min();
+        let until = endings.iter().filter_map(|ending| ending.until).max();
+        let [first, rest @ ..] = endings.map(|ending| ending.completeness);
+        let completeness = rest.into_iter().fold(first, merge);
+        Ok(Ending { completeness, since, until })
+    }
+
+    fn events<Row: Into<Event>>(&mut self, answer: Answer<Row>) -> Result<Ending, Stopped> {
+        for row in answer.rows {
+            self.push(row.into())?;
         }
         Ok(Ending { completeness: answer.completeness, since: answer.since, until: answer.until })
     }

@@ -76,6 +76,15 @@ pub struct Check {
     pub remedy: Option<String>,
 }
 
+/// A way to a secret that no hook of this tier sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlindSpot {
+    /// What is not seen.
+    pub what: String,
+    /// What is seen of it all the same, or why nothing is.
+    pub instead: String,
+}
+
 /// The answer of `cofferdam doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doctor {
@@ -89,4 +98,6 @@ pub struct Doctor {
     pub hooks: Vec<HookReport>,
     /// The host.
     pub checks: Vec<Check>,
+    /// What this tier cannot see even with every hook attached.
+    pub blind_spots: Vec<BlindSpot>,
 }

@@ -35,10 +35,10 @@ pub enum Event {
 }
 
 impl Event {
-    /// When it happened; for what repeats, the first time.
+    /// When it happened: for what repeats the first time, for a process that has ended its end.
     pub fn time(&self) -> WallTime {
         match self {
-            Self::Process(row) => row.began,
+            Self::Process(row) => row.ended.unwrap_or(row.began),
             Self::Access(row) => row.first,
             Self::Connection(row) => row.first,
             Self::Loss(row) => row.since,

@@ -23,7 +23,7 @@ mod words;
 pub use answer::{Ending, Timeline};
 pub use backend::{Backend, BackendError, Rows, Stopped};
 pub use client::{Client, ClientError, ConnectError, Replies, Watch, WatchBatch};
-pub use doctor::{Check, CheckResult, Doctor, HookReport, HookState, Tier};
+pub use doctor::{BlindSpot, Check, CheckResult, Doctor, HookReport, HookState, Tier};
 pub use event::{Event, LossRow};
 pub use live::{Live, Subscription};
 pub use matcher::Matcher;

@@ -4,6 +4,9 @@ use cofferdam_model::Filter;
 
 use crate::Event;
 
+/// So many characters of a container's id are enough to name it.
+const ID_PREFIX: usize = 6;
+
 /// Selects live events. `since`, `until` and `limit` have no meaning here.
 #[derive(Debug, Clone)]
 pub struct Matcher(Filter);
@@ -82,9 +85,9 @@ impl Matcher {
             && fits(&filter.pod, names.pod)
             && filter.container.as_ref().is_none_or(|pattern| {
                 names.container.is_some_and(|name| glob(pattern, name))
-                    || names
-                        .container_id
-                        .is_some_and(|id| id == pattern || (pattern.len() >= 6 && id.starts_with(pattern)))
+                    || names.container_id.is_some_and(|id| {
+                        glob(pattern, id) || (pattern.len() >= ID_PREFIX && id.starts_with(pattern.as_str()))
+                    })
             })
     }
 }

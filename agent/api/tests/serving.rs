@@ -105,7 +105,14 @@ impl Backend for Fake {
     }
 
     fn doctor(&self) -> Result<Doctor, BackendError> {
-        Ok(Doctor { kernel: "6.12".into(), tier: None, reasons: vec![], hooks: vec![], checks: vec![] })
+        Ok(Doctor {
+            kernel: "6.12".into(),
+            tier: None,
+            reasons: vec![],
+            hooks: vec![],
+            checks: vec![],
+            blind_spots: vec![],
+        })
     }
 
     fn live(&self) -> &Live {

@@ -6,8 +6,8 @@ use cofferdam_model::{
 
 use super::{Malformed, Problem, Wire, wire};
 use crate::{
-    Check, Counter, Doctor, Ending, Event, HookEvents, HookReport, JournalStatus, LossRow, Memory, Program,
-    Ring, Source, Status, TableFill, WorkloadCount, proto,
+    BlindSpot, Check, Counter, Doctor, Ending, Event, HookEvents, HookReport, JournalStatus, LossRow, Memory,
+    Program, Ring, Source, Status, TableFill, WorkloadCount, proto,
 };
 
 wire! {
@@ -52,7 +52,8 @@ wire! {
     JournalStatus { path, bytes, max_bytes, rows, segments, oldest, errors }
     Source { name, state, ok }
     Memory { rss_bytes, map_bytes }
-    Doctor { kernel, tier, reasons, hooks, checks }
+    Doctor { kernel, tier, reasons, hooks, checks, blind_spots }
+    BlindSpot { what, instead }
     HookReport { hook, tier, program, attach_point, state, sees, without_it, reason }
     Check { name, ok, found, costs, remedy }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::{Field, Wire};
-use crate::{Check, CheckResult, Doctor, Event, HookReport, HookState, LossRow, Tier, proto};
+use crate::{BlindSpot, Check, CheckResult, Doctor, Event, HookReport, HookState, LossRow, Tier, proto};
 
 /// Every value of a word, so that the table of words can be tested whole.
 pub(super) trait AllWords: Sized + 'static {
@@ -119,6 +119,7 @@ fn rows_travel_with_every_field_and_without() {
             costs: None,
             remedy: None,
         }],
+        blind_spots: vec![BlindSpot { what: "io_uring".into(), instead: "nothing".into() }],
     });
 }
 
