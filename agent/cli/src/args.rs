@@ -1,0 +1,256 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use cofferdam_model::{Filter, Verdict, WallTime};
+
+use crate::failure::BadUsage;
+use crate::help;
+use crate::moment::{Moment, to_seconds};
+
+/// What a compromised container did with the credentials that it holds.
+///
+/// Asks the agent of this node, or a copied journal, who touched which secret, with what binary, and where it
+/// connected afterwards. A secret's value is never part of an answer. Every answer ends with how complete it is.
+#[derive(Debug, Parser)]
+#[command(name = "cofferdam", version, after_help = help::MAIN)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where to ask, and how to answer.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The agent's socket [env: COFFERDAM_SOCKET] [default: /run/cofferdam/cofferdamd.sock]
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "journal")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Ask a copied journal instead of the agent
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) journal: Option<PathBuf>,
+    /// How to answer: table, wide (every column), json, or jsonl (rows as they arrive, completeness last)
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "table",
+        hide_possible_values = true
+    )]
+    pub(crate) output: Format,
+    /// Exit with 3 if the answer is incomplete
+    #[arg(long, global = true)]
+    pub(crate) strict: bool,
+}
+
+/// How to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For people with wide screens.
+    Wide,
+    /// One document.
+    Json,
+    /// One row per line.
+    Jsonl,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What this node lets the agent see and deny, and what to do about the rest
+    #[command(after_help = help::DOCTOR)]
+    Doctor,
+    /// How the agent is: hooks, losses, tables, journal, sources
+    #[command(after_help = help::STATUS)]
+    Status,
+    /// What runs and ran on this node
+    #[command(after_help = help::WORKLOADS)]
+    Workloads {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// What credentials this node holds, who may see each, who has
+    #[command(after_help = help::SECRETS)]
+    Secrets {
+        #[command(flatten)]
+        who: Who,
+        /// The secret, with or without its key
+        #[arg(long, value_name = "GLOB")]
+        secret: Option<String>,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// Who touched which secret
+    #[command(after_help = help::ACCESSES)]
+    Accesses {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        what: What,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// Who connected where
+    #[command(after_help = help::CONNECTIONS)]
+    Connections {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        what: What,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// What one workload did, in order, as a process tree
+    #[command(after_help = help::TIMELINE)]
+    Timeline {
+        /// The workload, as `cofferdam workloads` names it; the same as --workload
+        #[arg(value_name = "WORKLOAD", conflicts_with = "workload")]
+        name: Option<String>,
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        what: What,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// What happens, while it happens
+    #[command(after_help = help::WATCH)]
+    Watch {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        what: What,
+        /// End after so many events
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        limit: Option<u64>,
+    },
+    /// The completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Whose.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filters (text is a glob: *, ?)")]
+pub(crate) struct Who {
+    /// Workload, as `cofferdam workloads` names it
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) workload: Option<String>,
+    /// Kubernetes namespace
+    #[arg(long, value_name = "GLOB")]
+    namespace: Option<String>,
+    /// Pod name
+    #[arg(long, value_name = "GLOB")]
+    pod: Option<String>,
+    /// Container name, or a container id or its first six or more characters
+    #[arg(long, value_name = "GLOB|ID")]
+    container: Option<String>,
+}
+
+/// What.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filters (text is a glob: *, ?)")]
+pub(crate) struct What {
+    /// The secret, with or without its key
+    #[arg(long, value_name = "GLOB")]
+    secret: Option<String>,
+    /// Path of the binary
+    #[arg(long, value_name = "GLOB")]
+    binary: Option<String>,
+    /// The verdict: allowed, denied or would-deny
+    #[arg(long, value_name = "VERDICT", value_parser = verdict)]
+    verdict: Option<Verdict>,
+}
+
+/// When, and how much of it.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filters (text is a glob: *, ?)")]
+pub(crate) struct Range {
+    /// From then on: 15m, 2h, 7d (ago), RFC 3339, or UTC as it is shown
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// The latest N rows only
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+}
+
+fn verdict(text: &str) -> Result<Verdict, cofferdam_model::ParseIdError> {
+    text.parse()
+}
+
+impl Who {
+    /// Whether anything selects a workload.
+    pub(crate) fn selects(&self) -> bool {
+        self.workload.is_some() || self.pod.is_some() || self.container.is_some() || self.namespace.is_some()
+    }
+}
+
+/// The filter that the arguments make, as of `now`.
+pub(crate) fn filter(who: Who, what: What, range: Range, now: WallTime) -> Result<Filter, BadUsage> {
+    let since = range.since.map(|moment| moment.resolve(now));
+    let until = range.until.map(|moment| moment.resolve(now));
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        return Err(BadUsage(format!(
+            "--since {} UTC is not before --until {} UTC: nothing can lie between",
+            to_seconds(since),
+            to_seconds(until)
+        )));
+    }
+    Ok(Filter {
+        workload: who.workload,
+        namespace: who.namespace,
+        pod: who.pod,
+        container: who.container,
+        secret: what.secret,
+        binary: what.binary,
+        verdict: what.verdict,
+        since,
+        until,
+        limit: range.limit,
+    })
+}
+
+impl From<Option<String>> for What {
+    fn from(secret: Option<String>) -> Self {
+        Self { secret, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_begins_is_refused() {
+        let now = "2026-11-22T05:00:00Z".parse().unwrap();
+        let range = |since: &str, until: &str| Range {
+            since: since.parse().ok(),
+            until: until.parse().ok(),
+            limit: None,
+        };
+        assert!(filter(Who::default(), What::default(), range("2h", "1h"), now).is_ok());
+        assert!(filter(Who::default(), What::default(), range("1h", "2h"), now).is_err());
+    }
+}

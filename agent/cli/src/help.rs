@@ -1,0 +1,82 @@
+//! Examples, at the end of every `--help`.
+
+pub(crate) const MAIN: &str = "\
+Examples:
+  cofferdam secrets                          what credentials lie on this node, and who touched them
+  cofferdam accesses --since 1h              who touched which secret in the last hour
+  cofferdam timeline shop/web-1/app          what that container did, as a process tree
+  cofferdam doctor                           what the agent can see here, and what it cannot
+
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 answer incomplete (with --strict).
+NO_COLOR turns colours off.";
+
+pub(crate) const DOCTOR: &str = "\
+Without an agent it looks at what can be looked at without one, and exits with 1.
+Exits with 1 too if a check fails or a hook that this node needs is missing.
+
+Examples:
+  cofferdam doctor
+  cofferdam doctor -o json | jq '.hooks[] | select(.state == \"failed\") | .without_it'";
+
+pub(crate) const STATUS: &str = "\
+Examples:
+  cofferdam status
+  cofferdam status --strict                  exit with 3 if anything was lost since its start
+  cofferdam status -o json | jq '.losses'";
+
+pub(crate) const WORKLOADS: &str = "\
+Examples:
+  cofferdam workloads
+  cofferdam workloads --namespace shop
+  cofferdam workloads -o json | jq -r '.rows[] | select(.until == null) | .workload'";
+
+pub(crate) const SECRETS: &str = "\
+A workload marked [not its own] has touched a secret that it is not known to have mounted.
+
+Examples:
+  cofferdam secrets
+  cofferdam secrets --secret 'shop/volume/*'
+  cofferdam secrets --pod web-1 -o wide      also where each lies on the host";
+
+pub(crate) const ACCESSES: &str = "\
+A row is one process, one secret and one way to it; COUNT says how often. Marks after a process:
+[written] its binary was not in the image, [memfd] it was never a file, [deleted] its file was gone,
+[exec session] it entered the container after its first process, as `kubectl exec` does.
+
+Examples:
+  cofferdam accesses --since 15m
+  cofferdam accesses --workload 'shop/*' --secret 'volume/creds:password'
+  cofferdam accesses --binary '/tmp/*' --strict -o jsonl
+  cofferdam --journal ./evidence accesses --since '2026-11-22 04:00' --until '2026-11-22 05:00'";
+
+pub(crate) const CONNECTIONS: &str = "\
+AFTER TOUCHING names the secrets that the process or an ancestor had touched before it connected.
+--secret selects by them.
+
+Examples:
+  cofferdam connections --since 1h
+  cofferdam connections --secret 'volume/creds*'   where did those go who had touched it?
+  cofferdam connections --container 1f2e3d4c5b6a -o json";
+
+pub(crate) const TIMELINE: &str = "\
+Times are relative to the first event. -o json gives the lists: processes, accesses, connections, losses.
+
+Examples:
+  cofferdam timeline shop/web-1/app --since 10m
+  cofferdam timeline --container 1f2e3d4c5b6a
+  cofferdam timeline 'shop/*' --secret '*creds*' -o json";
+
+pub(crate) const WATCH: &str = "\
+Live and best effort: it says what it missed, and the other commands have that too. Ends with Ctrl-C.
+With --strict it exits with 3 if it missed something or the agent lost something meanwhile.
+
+Examples:
+  cofferdam watch
+  cofferdam watch --workload 'shop/*' --verdict denied
+  cofferdam watch -o jsonl | jq -c 'select(.event == \"access\") | [.workload, .binary, .secret, .key]'";
+
+pub(crate) const COMPLETIONS: &str = "\
+Examples:
+  cofferdam completions bash > /etc/bash_completion.d/cofferdam
+  cofferdam completions zsh  > /usr/local/share/zsh/site-functions/_cofferdam
+  cofferdam completions fish > ~/.config/fish/completions/cofferdam.fish";

@@ -1,0 +1,148 @@
+//! `watch`: one line per event, in columns that do not depend on what comes later.
+
+use cofferdam_api::{Event, LossRow};
+use cofferdam_model::{AccessRow, ConnectionRow, ProcessRow};
+
+use super::parts::COUNTED_ONLY;
+use super::{count_of, destination, how, number, process_flags, secret_name, taint, verdict};
+use crate::moment::to_millis;
+use crate::text::{BAD, BOLD, DIM, GOOD, Line, NOTABLE, PLAIN};
+
+/// Columns for the kind of event.
+const KIND: usize = 8;
+/// Columns for the workload, at first and at most: a longer name widens the column from there on.
+const WORKLOAD: (usize, usize) = (28, 56);
+
+/// Shows live events in columns.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    workload: usize,
+}
+
+impl Watcher {
+    /// For a watch that begins.
+    pub(crate) fn new() -> Self {
+        Self { workload: WORKLOAD.0 }
+    }
+
+    /// The first line.
+    pub(crate) fn heading(&self) -> Line {
+        let columns = self.workload;
+        Line::of(BOLD, format!("{:<23}  {:<KIND$}  {:<columns$}  WHAT", "TIME (UTC)", "EVENT", "WORKLOAD"))
+    }
+
+    /// One event.
+    pub(crate) fn event(&mut self, event: &Event) -> Line {
+        let wide = event.workload().map_or(0, crate::text::width);
+        self.workload = wide.clamp(self.workload, WORKLOAD.1);
+        line(event, self.workload)
+    }
+}
+
+fn line(event: &Event, columns: usize) -> Line {
+    let mut line = Line::of(DIM, to_millis(event.time())).with(PLAIN, "  ");
+    let (kind, style, what) = match event {
+        Event::Process(row) => process(row),
+        Event::Access(row) => ("access", BOLD, access(row)),
+        Event::Connection(row) => ("connect", BOLD, connection(row)),
+        Event::Loss(row) => ("LOST", BAD, loss(row)),
+    };
+    line.append(padded(Line::of(style, kind), KIND));
+    let workload = match event.workload() {
+        Some(workload) => Line::of(PLAIN, workload),
+        None => Line::of(NOTABLE, "unknown"),
+    };
+    line.append(padded(workload, columns));
+    line.append(what);
+    line
+}
+
+/// That this watcher was too slow.
+pub(crate) fn missed(count: u64) -> Line {
+    Line::of(BAD, format!("MISSED {}", count_of(count, "event")))
+        .with(PLAIN, " that came too fast for this watch; `accesses`, `connections` and `timeline` have them")
+}
+
+/// The last line of a watch.
+pub(crate) fn watched(events: u64, missed: u64, lost: u64, agent_stopped: bool) -> Line {
+    let shown = format!(": {} shown", count_of(events, "event"));
+    if missed == 0 && lost == 0 && !agent_stopped {
+        return Line::of(GOOD, "complete").with(PLAIN, shown + ", nothing lost while watching");
+    }
+    let mut line = Line::of(BAD, "INCOMPLETE").with(PLAIN, shown);
+    if missed > 0 {
+        line.push(PLAIN, format!(", {} missed by this watch", number(missed)));
+    }
+    if lost > 0 {
+        line.push(PLAIN, format!(", {} lost by the agent", number(lost)));
+    }
+    if agent_stopped {
+        line.push(PLAIN, ", until the agent stopped");
+    }
+    line
+}
+
+fn padded(mut line: Line, columns: usize) -> Line {
+    line.push(PLAIN, " ".repeat(columns.saturating_sub(line.width()) + 2));
+    line
+}
+
+fn process(row: &ProcessRow) -> (&'static str, anstyle::Style, Line) {
+    let mut line = Line::of(PLAIN, row.binary.as_deref().unwrap_or("?")).with(DIM, format!("({})", row.pid));
+    line.append(process_flags(row.binary_origin, row.exec_session));
+    if let Some(interpreter) = &row.interpreter {
+        line.push(DIM, format!(" by {interpreter}"));
+    }
+    let kind = match (row.ended, row.adopted) {
+        (Some(_), _) => "exit",
+        (None, true) => "running",
+        (None, false) if row.began == row.process_start => "fork",
+        (None, false) => "exec",
+    };
+    (kind, PLAIN, line)
+}
+
+fn actor(binary: Option<&str>, pid: Option<u32>) -> Line {
+    match pid {
+        Some(pid) => Line::of(PLAIN, binary.unwrap_or("?")).with(DIM, format!("({pid})")),
+        None => Line::of(DIM, COUNTED_ONLY),
+    }
+}
+
+fn access(row: &AccessRow) -> Line {
+    let mut line = actor(row.binary.as_deref(), row.pid);
+    line.append(process_flags(row.binary_origin, row.exec_session));
+    line.push(PLAIN, "  ");
+    line.append(secret_name(row));
+    line.push(PLAIN, "  ");
+    line.append(how(row.how, row.mode));
+    line.append(outcome(row.count, verdict(row.verdict, row.denied_by)));
+    line
+}
+
+fn connection(row: &ConnectionRow) -> Line {
+    let mut line = actor(row.binary.as_deref(), row.pid);
+    line.append(process_flags(row.binary_origin, row.exec_session));
+    line.push(PLAIN, "  ");
+    line.append(destination(row));
+    line.append(outcome(row.count, verdict(row.verdict, row.denied_by)));
+    if !row.tainted_by.is_empty() {
+        line.push(PLAIN, "  after ");
+        line.append(taint(&row.tainted_by));
+    }
+    line
+}
+
+fn outcome(count: u64, verdict: Line) -> Line {
+    let mut line = Line::new();
+    if count > 1 {
+        line.push(PLAIN, format!(" ×{}", number(count)));
+    }
+    line.push(PLAIN, "  ");
+    line.append(verdict);
+    line
+}
+
+fn loss(row: &LossRow) -> Line {
+    Line::of(BAD, count_of(row.count, "event")).with(PLAIN, format!(" of {}: {}", row.hook, row.reason))
+}

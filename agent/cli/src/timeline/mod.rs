@@ -1,0 +1,27 @@
+//! `timeline`: what one workload did, as a process tree in time order. Pure: lists in, lines out.
+
+mod draw;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use cofferdam_api::Timeline;
+use cofferdam_model::Filter;
+
+use crate::show;
+use crate::text::{DIM, Line};
+
+/// One tree per workload, then how complete they are.
+pub(crate) fn timeline(timeline: &Timeline, filter: &Filter) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for tree in tree::grow(timeline) {
+        lines.extend(draw::draw(&tree));
+        lines.push(Line::new());
+    }
+    if lines.is_empty() {
+        lines.push(Line::of(DIM, show::nothing("events", filter)));
+        lines.push(Line::new());
+    }
+    lines.push(show::closing(&timeline.completeness));
+    lines
+}

@@ -1,0 +1,97 @@
+//! What each command answers, for people and for programs, by the real binary.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(dead_code, unreachable_pub, reason = "the common part is for several tests")]
+
+mod common;
+
+use common::{Agent, Mood};
+use serde_json::Value;
+
+fn out(mood: Mood, arguments: &[&str]) -> String {
+    let answer = Agent::start(mood).ask(arguments);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{arguments:?}");
+    assert!(!answer.out.contains('\u{1b}'), "no colour and no escape sequence outside a terminal");
+    answer.out
+}
+
+macro_rules! answers {
+    ($($name:ident: $mood:ident, $($argument:literal),+;)+) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(stringify!($name), out(Mood::$mood, &[$($argument),+]));
+        }
+    )+};
+}
+
+answers! {
+    accesses: Well, "accesses";
+    accesses_wide: Well, "accesses", "-o", "wide";
+    accesses_json: Well, "accesses", "-o", "json", "--since", "2026-11-22T04:00:00Z", "--limit", "1";
+    accesses_jsonl: Lossy, "accesses", "-o", "jsonl";
+    accesses_lossy: Lossy, "accesses";
+    accesses_limited: Well, "accesses", "--limit", "2";
+    accesses_none: Well, "accesses", "--workload", "none", "--since", "2026-11-22 04:00", "--verdict", "denied";
+    connections: Well, "connections";
+    connections_json: Well, "connections", "-o", "json", "--limit", "1";
+    workloads: Well, "workloads";
+    workloads_wide: Well, "workloads", "-o", "wide";
+    workloads_json: Well, "workloads", "-o", "json", "--limit", "1";
+    secrets: Well, "secrets";
+    secrets_wide: Well, "secrets", "-o", "wide";
+    secrets_json: Well, "secrets", "-o", "json", "--limit", "1";
+    timeline: Lossy, "timeline", "shop/*";
+    timeline_none: Well, "timeline", "none";
+    timeline_jsonl: Well, "timeline", "shop/*", "-o", "jsonl", "--limit", "2";
+    doctor: Well, "doctor";
+    doctor_json: Well, "doctor", "-o", "json";
+    status_json: Well, "status", "-o", "json";
+}
+
+#[test]
+fn a_timeline_in_json_gives_its_lists() {
+    let timeline: Value =
+        serde_json::from_str(&out(Mood::Well, &["timeline", "shop/*", "-o", "json"])).unwrap();
+    let lengths = ["processes", "accesses", "connections", "losses"]
+        .map(|list| timeline[list].as_array().unwrap().len());
+    assert_eq!(lengths, [14, 6, 4, 1]);
+    assert_eq!(timeline["completeness"]["complete"], true);
+}
+
+#[test]
+fn a_field_without_a_value_is_null_and_never_absent() {
+    let answer: Value = serde_json::from_str(&out(Mood::Well, &["accesses", "-o", "json"])).unwrap();
+    let contract = "id first last count workload namespace pod container container_id cgroup binary binary_inode \
+         binary_origin interpreter pid process_start boot_id ppid uid exec_session secret secret_uid key how mode target \
+         verdict denied_by enforced_by policy generation";
+    for row in answer["rows"].as_array().unwrap() {
+        for field in contract.split_whitespace() {
+            assert!(row.get(field).is_some(), "{field} is absent");
+        }
+    }
+    assert_eq!(answer["since"], Value::Null);
+    assert_eq!(answer.as_object().unwrap().keys().count(), 4);
+}
+
+#[test]
+fn every_line_of_jsonl_is_a_document_and_the_last_is_the_completeness() {
+    for command in ["accesses", "connections", "workloads", "secrets"] {
+        let text = out(Mood::Lossy, &[command, "-o", "jsonl"]);
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let (last, rows) = lines.split_last().unwrap();
+        assert_eq!(last["completeness"]["lost"], 12);
+        assert!(!rows.is_empty() && rows.iter().all(|row| row.get("completeness").is_none()));
+    }
+}
+
+#[test]
+fn every_table_ends_with_its_completeness() {
+    for command in ["accesses", "connections", "workloads", "secrets"] {
+        let complete = out(Mood::Well, &[command]);
+        assert!(complete.lines().last().unwrap().starts_with("complete: nothing lost since "), "{complete}");
+        let incomplete = out(Mood::Lossy, &[command]);
+        assert!(incomplete.lines().last().unwrap().starts_with("INCOMPLETE: 12 events "), "{incomplete}");
+    }
+    let status = out(Mood::Lossy, &["status"]);
+    assert_eq!(status.lines().last().unwrap(), "INCOMPLETE: 12 events lost since the agent started");
+}

@@ -1,0 +1,129 @@
+//! A copied journal, by the real binary.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(dead_code, unreachable_pub, reason = "the common part is for several tests")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use cofferdam_journal::{Config, Journal};
+use cofferdam_model::{BootId, BootTime, Clock, Record, WallTime};
+use common::{Answer, answer, command};
+use serde_json::{Value, json};
+
+const BOOT: &str = "0a1b2c3d-1111-2222-3333-444455556666";
+
+fn boot_time(seconds: u64) -> BootTime {
+    BootTime::from_nanos(seconds * 1_000_000_000)
+}
+
+/// One process of one container reads one secret and connects.
+fn records() -> Vec<Record> {
+    let process = json!({ "pid": 4211, "start": boot_time(10) });
+    let exec = boot_time(11).as_nanos() << 8;
+    [
+        json!({
+            "record": "workload", "id": 4711, "cgroup": 4711, "cgroup_path": "/kubepods/pod1/c1",
+            "kind": { "kind": "container", "container_id": "c1", "runtime_namespace": "default", "runtime": "containerd" },
+            "namespace": null, "pod": null, "container": null, "sandbox": false, "labels": {}, "image": null,
+            "credential_variables": [], "since": boot_time(9), "until": null,
+        }),
+        json!({
+            "record": "process", "exec": exec, "key": process, "parent": null, "parent_exec": null, "workload": 4711,
+            "cgroup": 4711, "uid": 1000,
+            "executable": { "path": "/usr/bin/python3", "inode": null, "origin": "image", "interpreter": null },
+            "exec_session": false, "runtime": false, "adopted": false, "began": boot_time(11),
+        }),
+        json!({
+            "record": "access", "id": boot_time(12).as_nanos() << 8, "first": boot_time(12), "last": boot_time(13),
+            "total": 3, "workload": 4711, "cgroup": 4711, "process": process, "exec": exec,
+            "secret": { "kind": "configured", "namespace": null, "name": "payments/db-password", "pod_uid": null,
+                        "uid": null, "key": "password", "owner": null },
+            "inode": null, "how": "open", "mode": "read", "target": null, "verdict": "allowed", "denied_by": null,
+            "enforced_by": "observe-only", "policy": null, "generation": 0, "order": 1,
+        }),
+        json!({
+            "record": "connection", "id": boot_time(14).as_nanos() << 8, "first": boot_time(14), "last": boot_time(14),
+            "total": 1, "workload": 4711, "cgroup": 4711, "process": process, "exec": exec,
+            "destination": "10.0.0.5", "port": 5432, "protocol": "tcp", "family": 4, "unconnected": false,
+            "tainted_by": ["payments/db-password:password"], "verdict": "allowed", "denied_by": null,
+            "enforced_by": "observe-only", "policy": null, "generation": 0,
+        }),
+    ]
+    .into_iter()
+    .map(|record| serde_json::from_value(record).unwrap())
+    .collect()
+}
+
+fn write(dir: &Path) {
+    let booted: WallTime = "2026-11-22T05:00:00Z".parse().unwrap();
+    let boot: BootId = BOOT.parse().unwrap();
+    let config = Config { wall_clock: || "2026-11-22T05:00:20Z".parse().unwrap(), ..Config::default() };
+    let mut journal = Journal::open(dir, config).unwrap();
+    let clock = Clock { booted };
+    journal.begin_coverage(&clock, &boot, boot_time(5), &["open".into(), "connect".into()]).unwrap();
+    journal.append_seen(&clock, &boot, &records(), boot_time(15)).unwrap();
+}
+
+fn ask(dir: &Path, arguments: &[&str]) -> Answer {
+    let mut command = command(arguments);
+    command.arg("--journal").arg(dir);
+    // An agent's socket in the environment does not matter to a journal.
+    command.env("COFFERDAM_SOCKET", "/nonexistent/agent.sock");
+    answer(command)
+}
+
+#[test]
+fn a_copied_journal_answers_as_the_agent_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = folder.path().join("state/journal");
+    fs::create_dir_all(&original).unwrap();
+    write(&original);
+    let copy = folder.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    for entry in fs::read_dir(&original).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let answers: Vec<String> =
+        [&["workloads"][..], &["secrets"], &["accesses"], &["connections"], &["timeline", "default/c1"]]
+            .iter()
+            .map(|arguments| {
+                let answer = ask(&copy, arguments);
+                assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{arguments:?}");
+                format!("$ cofferdam {}\n{}", arguments.join(" "), answer.out)
+            })
+            .collect();
+    insta::assert_snapshot!("offline", answers.join("\n"));
+
+    let json: Value = serde_json::from_str(&ask(&copy, &["accesses", "-o", "json"]).out).unwrap();
+    assert_eq!(json["rows"][0]["binary"], "/usr/bin/python3");
+    assert_eq!(json["rows"][0]["count"], 3);
+
+    let whole_state = ask(&folder.path().join("state"), &["accesses"]);
+    assert_eq!(whole_state.code, 0, "a copy of the whole state directory will do: {}", whole_state.err);
+}
+
+#[test]
+fn a_question_about_the_time_before_the_agent_is_incomplete() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let before = ask(folder.path(), &["accesses", "--since", "2026-11-22T04:00:00Z", "--strict"]);
+    assert_eq!(before.code, 3, "{}", before.out);
+    assert!(before.out.lines().last().unwrap().starts_with("INCOMPLETE: not watched from"), "{}", before.out);
+    let after = ask(
+        folder.path(),
+        &["accesses", "--since", "2026-11-22 05:00:05", "--until", "2026-11-22 05:00:15", "--strict"],
+    );
+    assert_eq!(after.code, 0, "{}", after.out);
+}
+
+#[test]
+fn where_there_is_no_journal_it_says_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = ask(folder.path(), &["accesses"]);
+    assert_eq!((none.code, none.out.as_str()), (2, ""));
+    assert!(none.err.contains("there is no journal in"), "{}", none.err);
+}
