@@ -8,7 +8,12 @@
 
 pub mod cgroup_path;
 pub mod environment;
+pub mod hierarchy;
 pub mod json;
 pub mod mounts;
+pub mod names;
 pub mod oci_config;
+pub mod runc_state;
+pub mod runtime_state;
 pub mod volumes;
+pub mod workloads;
