@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use cofferdam_model::{Filter, Verdict, WallTime};
 
@@ -27,10 +28,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The agent's socket [env: COFFERDAM_SOCKET] [default: /run/cofferdam/cofferdamd.sock]
-    #[arg(long, global = true, value_name = "PATH", conflicts_with = "journal")]
+    #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath, conflicts_with = "journal")]
     pub(crate) socket: Option<PathBuf>,
     /// Ask a copied journal instead of the agent
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) journal: Option<PathBuf>,
     /// How to answer: table, wide (every column), json, or jsonl (rows as they arrive, completeness last)
     #[arg(
@@ -168,7 +169,7 @@ pub(crate) struct What {
     #[arg(long, value_name = "GLOB")]
     binary: Option<String>,
     /// The verdict: allowed, denied or would-deny
-    #[arg(long, value_name = "VERDICT", value_parser = verdict)]
+    #[arg(long, value_name = "VERDICT", value_parser = verdict(), hide_possible_values = true)]
     verdict: Option<Verdict>,
 }
 
@@ -187,8 +188,10 @@ pub(crate) struct Range {
     limit: Option<u64>,
 }
 
-fn verdict(text: &str) -> Result<Verdict, cofferdam_model::ParseIdError> {
-    text.parse()
+/// Knows the words, so that completions and errors name them.
+fn verdict() -> impl TypedValueParser<Value = Verdict> {
+    PossibleValuesParser::new(Verdict::ALL.iter().map(|verdict| verdict.as_str()))
+        .try_map(|word| word.parse::<Verdict>())
 }
 
 impl Who {

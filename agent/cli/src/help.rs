@@ -67,8 +67,11 @@ Examples:
   cofferdam timeline 'shop/*' --secret '*creds*' -o json";
 
 pub(crate) const WATCH: &str = "\
-Live and best effort: it says what it missed, and the other commands have that too. Ends with Ctrl-C.
+Live and best effort: it says what it missed; the other commands have that too. Ends with Ctrl-C.
 With --strict it exits with 3 if it missed something or the agent lost something meanwhile.
+
+Each line of -o jsonl has an `event`: watching (the first: from here on nothing is missed untold),
+process, access, connection, loss or missed. The last line has the completeness instead.
 
 Examples:
   cofferdam watch

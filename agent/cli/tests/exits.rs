@@ -6,7 +6,7 @@
 mod common;
 
 use std::os::unix::net::UnixListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use common::{Agent, Answer, Mood, answer, command};
 
@@ -135,15 +135,38 @@ fn the_option_goes_before_the_environment_and_a_journal_before_both() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let agent = Agent::start(Mood::Well);
-    let mut child = agent
-        .command(&["accesses", "-o", "wide"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    for format in ["wide", "json", "jsonl"] {
+        let mut child = agent
+            .command(&["accesses", "-o", format])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{format}");
+    }
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_want_it() {
+    let agent = Agent::start(Mood::Well);
+    // util-linux's `script` runs a command on a terminal of its own.
+    let on_a_terminal = |no_color: Option<&str>, term: &str| {
+        let mut script = Command::new("script");
+        let line = format!("{} accesses", env!("CARGO_BIN_EXE_cofferdam"));
+        script
+            .args(["-qec", &line, "/dev/null"])
+            .env_remove("NO_COLOR")
+            .env("TERM", term)
+            .stdin(Stdio::null());
+        script.env("COFFERDAM_SOCKET", &agent.path).envs(no_color.map(|value| ("NO_COLOR", value)));
+        answer(script).out
+    };
+    assert!(on_a_terminal(None, "xterm").contains('\u{1b}'));
+    assert!(on_a_terminal(Some(""), "xterm").contains('\u{1b}'), "an empty NO_COLOR says nothing");
+    assert!(!on_a_terminal(Some("1"), "xterm").contains('\u{1b}'));
+    assert!(!on_a_terminal(None, "dumb").contains('\u{1b}'));
 }
 
 #[test]

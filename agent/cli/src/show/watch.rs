@@ -1,7 +1,7 @@
 //! `watch`: one line per event, in columns that do not depend on what comes later.
 
 use cofferdam_api::{Event, LossRow};
-use cofferdam_model::{AccessRow, ConnectionRow, ProcessRow};
+use cofferdam_model::{AccessRow, BinaryOrigin, ConnectionRow, ProcessRow};
 
 use super::parts::COUNTED_ONLY;
 use super::{count_of, destination, how, number, process_flags, secret_name, taint, verdict};
@@ -45,7 +45,8 @@ fn line(event: &Event, columns: usize) -> Line {
         Event::Process(row) => process(row),
         Event::Access(row) => ("access", BOLD, access(row)),
         Event::Connection(row) => ("connect", BOLD, connection(row)),
-        Event::Loss(row) => ("LOST", BAD, loss(row)),
+        Event::Loss(row) if row.reason.is_loss() => ("LOST", BAD, loss(row)),
+        Event::Loss(row) => ("counted", NOTABLE, loss(row)),
     };
     line.append(padded(Line::of(style, kind), KIND));
     let workload = match event.workload() {
@@ -102,16 +103,15 @@ fn process(row: &ProcessRow) -> (&'static str, anstyle::Style, Line) {
     (kind, PLAIN, line)
 }
 
-fn actor(binary: Option<&str>, pid: Option<u32>) -> Line {
-    match pid {
-        Some(pid) => Line::of(PLAIN, binary.unwrap_or("?")).with(DIM, format!("({pid})")),
-        None => Line::of(DIM, COUNTED_ONLY),
-    }
+fn actor(binary: Option<&str>, pid: Option<u32>, origin: BinaryOrigin, exec_session: Option<bool>) -> Line {
+    let Some(pid) = pid else { return Line::of(DIM, COUNTED_ONLY) };
+    let mut line = Line::of(PLAIN, binary.unwrap_or("?")).with(DIM, format!("({pid})"));
+    line.append(process_flags(origin, exec_session));
+    line
 }
 
 fn access(row: &AccessRow) -> Line {
-    let mut line = actor(row.binary.as_deref(), row.pid);
-    line.append(process_flags(row.binary_origin, row.exec_session));
+    let mut line = actor(row.binary.as_deref(), row.pid, row.binary_origin, row.exec_session);
     line.push(PLAIN, "  ");
     line.append(secret_name(row));
     line.push(PLAIN, "  ");
@@ -121,8 +121,7 @@ fn access(row: &AccessRow) -> Line {
 }
 
 fn connection(row: &ConnectionRow) -> Line {
-    let mut line = actor(row.binary.as_deref(), row.pid);
-    line.append(process_flags(row.binary_origin, row.exec_session));
+    let mut line = actor(row.binary.as_deref(), row.pid, row.binary_origin, row.exec_session);
     line.push(PLAIN, "  ");
     line.append(destination(row));
     line.append(outcome(row.count, verdict(row.verdict, row.denied_by)));
@@ -144,5 +143,5 @@ fn outcome(count: u64, verdict: Line) -> Line {
 }
 
 fn loss(row: &LossRow) -> Line {
-    Line::of(BAD, count_of(row.count, "event")).with(PLAIN, format!(" of {}: {}", row.hook, row.reason))
+    Line::of(BOLD, count_of(row.count, "event")).with(PLAIN, format!(" of {}: {}", row.hook, row.reason))
 }

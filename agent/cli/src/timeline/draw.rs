@@ -102,6 +102,8 @@ fn content(tree: &Tree<'_>, happening: &Happening<'_>) -> Line {
         Happening::Exec(row) => exec(row),
         Happening::Access(row) => access(row),
         Happening::Connection(row) => connection(row),
+        Happening::Loss(row) if !row.reason.is_loss() => Line::of(NOTABLE, "counted")
+            .with(PLAIN, format!(" {} of {}: {}", count_of(row.count, "event"), row.hook, row.reason)),
         Happening::Loss(row) => Line::of(BAD, format!("LOST {}", count_of(row.count, "event")))
             .with(PLAIN, format!(" of {} until {}: {}", row.hook, to_millis(row.until), row.reason)),
     }

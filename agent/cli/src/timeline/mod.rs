@@ -22,6 +22,12 @@ pub(crate) fn timeline(timeline: &Timeline, filter: &Filter) -> Vec<Line> {
         lines.push(Line::of(DIM, show::nothing("events", filter)));
         lines.push(Line::new());
     }
+    let lists = [timeline.processes.len(), timeline.accesses.len(), timeline.connections.len()];
+    if let Some(limit) = filter.limit
+        && lists.iter().any(|&length| length as u64 >= limit)
+    {
+        lines.push(Line::of(DIM, format!("only the latest {limit} of each kind are shown (--limit)")));
+    }
     lines.push(show::closing(&timeline.completeness));
     lines
 }

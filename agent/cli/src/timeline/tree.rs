@@ -80,22 +80,27 @@ impl Head<'_> {
     }
 }
 
-/// A tree for each workload, by name; the unknown one first.
+/// A tree for each workload, by name; the unknown one last.
 pub(super) fn grow(timeline: &Timeline) -> Vec<Tree<'_>> {
-    let mut workloads: BTreeMap<Option<&str>, Material<'_>> = BTreeMap::new();
+    // Ordered with the unknown last.
+    let mut workloads: BTreeMap<(bool, Option<&str>), Material<'_>> = BTreeMap::new();
     for row in &timeline.processes {
-        workloads.entry(row.workload.as_deref()).or_default().processes.push(row);
+        workloads.entry(named(&row.workload)).or_default().processes.push(row);
     }
     for row in &timeline.accesses {
-        workloads.entry(row.workload.as_deref()).or_default().accesses.push(row);
+        workloads.entry(named(&row.workload)).or_default().accesses.push(row);
     }
     for row in &timeline.connections {
-        workloads.entry(row.workload.as_deref()).or_default().connections.push(row);
+        workloads.entry(named(&row.workload)).or_default().connections.push(row);
     }
     for row in &timeline.losses {
-        workloads.entry(row.workload.as_deref()).or_default().losses.push(row);
+        workloads.entry(named(&row.workload)).or_default().losses.push(row);
     }
-    workloads.into_iter().map(|(workload, material)| material.grow(workload)).collect()
+    workloads.into_iter().map(|((_, workload), material)| material.grow(workload)).collect()
+}
+
+fn named(workload: &Option<String>) -> (bool, Option<&str>) {
+    (workload.is_none(), workload.as_deref())
 }
 
 #[derive(Default)]
