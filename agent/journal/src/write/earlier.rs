@@ -38,6 +38,12 @@ impl Part {
         };
         Ok(self.conn.insert(conn))
     }
+
+    /// Gives the connection's memory back until the segment is asked again.
+    pub(super) fn rest(&mut self) {
+        self.conn = None;
+        self.bytes = self.file.bytes();
+    }
 }
 
 /// Where a counter stood in an earlier segment.

@@ -13,6 +13,7 @@ use super::coverage::Watching;
 use super::earlier::Earlier;
 use super::intern::Interns;
 use super::quota::Plan;
+use super::reserve::Reserve;
 use super::told::{Committed, Notice, Status};
 use super::usage::Usage;
 use crate::error::{Doing, Trouble};
@@ -52,6 +53,7 @@ pub struct Journal {
     pub(super) own_losses: Vec<OwnLoss>,
     pub(super) notices: Vec<Notice>,
     pub(super) shed: u64,
+    pub(super) reserve: Reserve,
     pub(super) _lock: File,
 }
 
@@ -81,7 +83,7 @@ impl Journal {
         records: &[Record],
         seen: BootTime,
     ) -> Result<Committed, Error> {
-        self.roll_if_due();
+        self.roll_if_due(records.len());
         self.commit(clock, boot, "write a batch", |batch, watching| {
             for record in records {
                 batch.put(record)?;
@@ -164,7 +166,7 @@ impl Journal {
     /// Bytes on disk of everything.
     pub(super) fn bytes(&self) -> u64 {
         let aside: u64 = self.set_aside.iter().map(SegmentFile::bytes).sum();
-        self.current.file.bytes() + self.earlier.bytes() + aside
+        self.current.file.bytes() + self.earlier.bytes() + aside + self.reserve.bytes()
     }
 
     /// Runs `work` in a transaction of the current segment until it is committed or nothing more can be done.

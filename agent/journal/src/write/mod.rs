@@ -12,6 +12,7 @@ mod open;
 mod place;
 mod process;
 mod quota;
+mod reserve;
 mod retention;
 mod roll;
 mod secret;

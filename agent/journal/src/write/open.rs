@@ -10,6 +10,7 @@ use super::earlier::{Earlier, Part};
 use super::intern::Interns;
 use super::journal::{Current, Journal};
 use super::quota::Plan;
+use super::reserve::Reserve;
 use super::roll;
 use super::told::Notice;
 use super::usage::Usage;
@@ -67,6 +68,7 @@ impl Journal {
                 Ok(()) => {}
             }
         }
+        let reserve = Reserve::of(dir, config.max_size);
         Ok(Self {
             dir: dir.to_owned(),
             config,
@@ -78,6 +80,7 @@ impl Journal {
             own_losses: Vec::new(),
             notices,
             shed: 0,
+            reserve,
             _lock: lock,
         })
     }
@@ -151,5 +154,6 @@ fn settle(part: &mut Part) -> Result<(), Error> {
     if left_open {
         roll::close(conn, None).doing("close the journal segment", &path)?;
     }
+    part.rest();
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! The quota: one workload's flood must not push out the evidence of others.
 //!
 //! It is counted by stable name, so that a container that restarts in a loop is one workload. Who is over it loses
-//! rows in the oldest segment that has some, a chunk with each commit until the size is back in bounds.
+//! rows, a chunk with each commit, in two ways. While a flood comes in and the journal is full, the flood's own
+//! oldest rows of the current segment make room for its next ones: no new segment is begun for it. And where closed
+//! segments have to shrink, it is its rows that go, from the oldest segment that has some.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use cofferdam_model::{LossReason, WorkloadId};
 use rusqlite::{Connection, Result, params};
@@ -11,6 +13,7 @@ use rusqlite::{Connection, Result, params};
 use super::journal::Journal;
 use super::retention::HOOK;
 use super::told::{Notice, ShedCause};
+use super::usage::{Usage, Used};
 use crate::Error;
 use crate::codec::{Columns, bits, count};
 use crate::error::Doing;
@@ -20,12 +23,18 @@ use crate::segment::SegmentFile;
 const CHUNK: u64 = 4_000;
 /// Pages that a commit gives back to the disk.
 const PAGES: u32 = 4_000;
+/// After so many commits the quota of the current segment is counted anew.
+const COUNTED_FOR: u32 = 32;
 
 /// Whose rows go next, and where.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
+    /// In a closed segment.
     segment: Option<SegmentFile>,
     victims: VecDeque<Victim>,
+    /// In the current one, and for how many commits this holds.
+    flood: VecDeque<Victim>,
+    flood_holds: u32,
 }
 
 #[derive(Debug)]
@@ -34,19 +43,26 @@ struct Victim {
     boot: i64,
     workload: WorkloadId,
     name: String,
+    rows: u64,
 }
 
 impl Plan {
+    /// The segments have changed.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 }
 
 impl Journal {
-    /// One step of shedding rows of workloads over their quota. Returns whether there was something to do.
+    /// One step of shedding rows of workloads over their quota from closed segments. Returns whether there was
+    /// something to do.
     pub(super) fn shed_over_quota(&mut self, records: usize) -> Result<bool, Error> {
         if self.plan.segment.is_none() {
-            self.plan = self.make_plan()?;
+            let over = self.over_quota()?;
+            let found =
+                over.into_iter().find(|(file, victims)| *file != self.current.file && !victims.is_empty());
+            (self.plan.segment, self.plan.victims) =
+                found.map_or((None, VecDeque::new()), |(file, victims)| (Some(file), victims));
         }
         let Some(file) = self.plan.segment.clone() else { return Ok(false) };
         let Some(part) = self.earlier.parts.iter_mut().find(|part| part.file == file) else {
@@ -54,70 +70,131 @@ impl Journal {
             return Ok(false);
         };
         let conn = part.conn()?;
-        let mut done = true;
-        if let Some(victim) = self.plan.victims.front() {
-            let shed = delete(conn, victim, u64::try_from(records).unwrap_or(CHUNK).max(CHUNK))
-                .doing("shed a workload's rows", &file.path)?;
-            if let Some(events) = shed {
-                self.shed += events;
-                self.notices.push(Notice::Shed {
-                    cause: ShedCause::Quota,
-                    segment: file.name(),
-                    workload: Some(victim.name.clone()),
-                    events,
-                });
-            } else {
-                self.plan.victims.pop_front();
-            }
-            done = false;
-        }
+        let shed = shed(conn, &mut self.plan.victims, chunk(records)).doing("shed rows", &file.path)?;
         let left = give_back(conn).doing("give pages back to the disk", &file.path)?;
         part.bytes = file.bytes();
-        if done && left == 0 {
-            self.plan.clear();
+        if shed.is_empty() && left == 0 {
+            self.plan.segment = None;
         }
+        self.tell(&file, &shed);
         Ok(true)
     }
 
-    /// Finds the workloads over their quota and the oldest closed segment that has rows of one.
-    fn make_plan(&mut self) -> Result<Plan, Error> {
-        let mut names: HashMap<(String, WorkloadId), String> = HashMap::new();
-        let mut used: Vec<Vec<(String, i64, WorkloadId, u64)>> = Vec::new();
-        for part in &mut self.earlier.parts {
-            let path = part.file.path.clone();
-            let conn = part.conn()?;
-            names.extend(read_names(conn).doing("read the workloads", &path)?);
-            used.push(read_usage(conn).doing("read what workloads take up", &path)?);
+    /// Lets a flood make room for itself in the current segment. Returns whether it did; if not, the next segment
+    /// is due.
+    pub(super) fn trim_flood(&mut self, records: usize) -> Result<bool, Error> {
+        if self.plan.flood_holds == 0 {
+            let rows = self.current.usage.rows();
+            let flood = self.over_quota()?.pop().map(|(_, victims)| victims).unwrap_or_default();
+            // What is but a small part of the segment is not what fills it.
+            let filled_by_it = flood.iter().map(|victim| victim.rows).sum::<u64>() >= rows / 4;
+            self.plan.flood = if filled_by_it { flood } else { VecDeque::new() };
+            self.plan.flood_holds = COUNTED_FOR;
         }
-        let rows: u64 = used.iter().flatten().map(|(.., rows)| rows).sum();
-        let name_of = |boot_id: &String, workload: WorkloadId| {
-            let unnamed = || format!("workload {}", workload.0);
-            names.get(&(boot_id.clone(), workload)).cloned().unwrap_or_else(unnamed)
+        self.plan.flood_holds -= 1;
+        let file = self.current.file.clone();
+        let shed =
+            shed(&self.current.conn, &mut self.plan.flood, chunk(records)).doing("shed rows", &file.path)?;
+        for shed in &shed {
+            self.current.usage.subtract(shed.boot, shed.workload, shed.used);
+        }
+        self.tell(&file, &shed);
+        Ok(!shed.is_empty())
+    }
+
+    fn tell(&mut self, file: &SegmentFile, shed: &[Shed]) {
+        let mut by_name: HashMap<&str, u64> = HashMap::new();
+        for shed in shed {
+            *by_name.entry(&shed.name).or_default() += shed.used.events;
+        }
+        for (name, events) in by_name {
+            self.shed += events;
+            let (cause, segment) = (ShedCause::Quota, file.name());
+            self.notices.push(Notice::Shed { cause, segment, workload: Some(name.to_owned()), events });
+        }
+    }
+
+    /// The workloads over their quota, for each segment, oldest first; the current one is the last.
+    fn over_quota(&mut self) -> Result<Vec<(SegmentFile, VecDeque<Victim>)>, Error> {
+        let mut names: HashMap<(String, WorkloadId), String> = HashMap::new();
+        let mut used: Vec<(SegmentFile, Vec<InUse>)> = Vec::new();
+        for part in &mut self.earlier.parts {
+            let file = part.file.clone();
+            let conn = part.conn()?;
+            names.extend(read_names(conn).doing("read the workloads", &file.path)?);
+            let in_use = read_usage(conn).doing("read what workloads take up", &file.path)?;
+            used.push((file, in_use));
+            part.rest();
+        }
+        let (file, conn) = (self.current.file.clone(), &self.current.conn);
+        names.extend(read_names(conn).doing("read the workloads", &file.path)?);
+        let in_use = current_usage(conn, &self.current.usage).doing("read the boots", &file.path)?;
+        used.push((file, in_use));
+
+        let name_of = |in_use: &InUse| {
+            let unnamed = || format!("workload {}", in_use.workload.0);
+            names.get(&(in_use.boot_id.clone(), in_use.workload)).cloned().unwrap_or_else(unnamed)
         };
         let mut by_name: HashMap<String, u64> = HashMap::new();
-        for (boot_id, _, workload, rows) in used.iter().flatten() {
-            *by_name.entry(name_of(boot_id, *workload)).or_default() += rows;
+        for in_use in used.iter().flat_map(|(_, in_use)| in_use) {
+            *by_name.entry(name_of(in_use)).or_default() += in_use.rows;
         }
-        let bytes_per_row = self.earlier.bytes() / rows.max(1);
+        let bytes_per_row = self.bytes() / by_name.values().sum::<u64>().max(1);
         let quota = self.config.quota();
-        by_name.retain(|_, rows| rows.saturating_mul(bytes_per_row) > quota);
-        for (part, used) in self.earlier.parts.iter().zip(&used) {
-            let victims: VecDeque<Victim> = used
-                .iter()
-                .filter(|(.., rows)| *rows > 0)
-                .map(|(boot_id, boot, workload, _)| Victim {
-                    boot: *boot,
-                    workload: *workload,
-                    name: name_of(boot_id, *workload),
-                })
-                .filter(|victim| by_name.contains_key(&victim.name))
-                .collect();
-            if !victims.is_empty() {
-                return Ok(Plan { segment: Some(part.file.clone()), victims });
-            }
-        }
-        Ok(Plan::default())
+        let over: HashSet<String> = by_name
+            .into_iter()
+            .filter(|(_, rows)| rows.saturating_mul(bytes_per_row) > quota)
+            .map(|(name, _)| name)
+            .collect();
+        let victims = |in_use: Vec<InUse>| {
+            let victims = in_use.into_iter().filter(|in_use| in_use.rows > 0).map(|in_use| Victim {
+                boot: in_use.boot,
+                workload: in_use.workload,
+                name: name_of(&in_use),
+                rows: in_use.rows,
+            });
+            victims.filter(|victim| over.contains(&victim.name)).collect()
+        };
+        Ok(used.into_iter().map(|(file, in_use)| (file, victims(in_use))).collect())
     }
+}
+
+fn chunk(records: usize) -> u64 {
+    u64::try_from(records).unwrap_or(CHUNK).saturating_mul(2).max(CHUNK)
+}
+
+/// What a workload takes up of a segment.
+struct InUse {
+    boot_id: String,
+    boot: i64,
+    workload: WorkloadId,
+    rows: u64,
+}
+
+/// What was given up of a workload.
+struct Shed {
+    boot: i64,
+    workload: WorkloadId,
+    name: String,
+    used: Used,
+}
+
+/// Sheds rows of one victim after the other until a chunk is done or nothing is left.
+fn shed(conn: &Connection, victims: &mut VecDeque<Victim>, chunk: u64) -> Result<Vec<Shed>> {
+    let mut all = Vec::new();
+    let mut left = chunk;
+    while let Some(victim) = victims.front().filter(|_| left > 0) {
+        let used = delete(conn, victim, left)?;
+        if used.rows > 0 {
+            let Victim { boot, workload, ref name, .. } = *victim;
+            all.push(Shed { boot, workload, name: name.clone(), used });
+        }
+        if used.rows < left {
+            victims.pop_front();
+        }
+        left = left.saturating_sub(used.rows);
+    }
+    Ok(all)
 }
 
 fn read_names(conn: &Connection) -> Result<Vec<((String, WorkloadId), String)>> {
@@ -132,23 +209,33 @@ fn read_names(conn: &Connection) -> Result<Vec<((String, WorkloadId), String)>> 
     names.collect()
 }
 
-fn read_usage(conn: &Connection) -> Result<Vec<(String, i64, WorkloadId, u64)>> {
+fn read_usage(conn: &Connection) -> Result<Vec<InUse>> {
     let mut statement = conn.prepare_cached(
         "SELECT b.boot_id, u.boot, u.workload, u.rows FROM usage u JOIN boots b ON b.boot = u.boot",
     )?;
     let used = statement.query_map([], |row| {
         let mut c = Columns::of(row);
-        Ok((c.get()?, c.get()?, c.workload()?, c.unsigned()?))
+        Ok(InUse { boot_id: c.get()?, boot: c.get()?, workload: c.workload()?, rows: c.unsigned()? })
     })?;
     used.collect()
 }
 
+/// The same for the segment that is being written, where it is kept in memory.
+fn current_usage(conn: &Connection, usage: &Usage) -> Result<Vec<InUse>> {
+    let mut statement = conn.prepare_cached("SELECT boot, boot_id FROM boots")?;
+    let boots: HashMap<i64, String> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
+    let used = usage.each().filter_map(|(boot, workload, used)| {
+        Some(InUse { boot_id: boots.get(&boot)?.clone(), boot, workload, rows: used.rows })
+    });
+    Ok(used.collect())
+}
+
 /// Deletes a chunk of a workload's rows, oldest first, and records it as a loss in the same transaction.
-/// `None` when nothing was left; its usage is zero then.
-fn delete(conn: &Connection, victim: &Victim, chunk: u64) -> Result<Option<u64>> {
+fn delete(conn: &Connection, victim: &Victim, chunk: u64) -> Result<Used> {
     let tx = conn.unchecked_transaction()?;
     let (boot, workload) = (victim.boot, bits(victim.workload.0));
-    let (mut rows, mut events) = (0_u64, 0_u64);
+    let mut used = Used::default();
     for (table, id, counted) in
         [("access", "id", "total - base"), ("connection", "id", "total - base"), ("process", "exec", "1")]
     {
@@ -159,23 +246,24 @@ fn delete(conn: &Connection, victim: &Victim, chunk: u64) -> Result<Option<u64>>
              RETURNING {counted}"
         );
         let mut statement = tx.prepare_cached(&sql)?;
-        let mut deleted = statement.query(params![boot, workload, count(chunk.saturating_sub(rows))])?;
+        let mut deleted = statement.query(params![boot, workload, count(chunk.saturating_sub(used.rows))])?;
         while let Some(row) = deleted.next()? {
-            rows += 1;
-            events += row.get::<_, i64>(0)?.cast_unsigned();
+            used.rows += 1;
+            used.events += row.get::<_, i64>(0)?.cast_unsigned();
         }
     }
-    tx.prepare_cached("UPDATE usage SET rows = max(0, rows - ?3), events = max(0, events - ?4) WHERE boot = ?1 AND workload = ?2")?
-        .execute(params![boot, workload, count(rows), count(events)])?;
-    if rows == 0 {
-        tx.prepare_cached("UPDATE usage SET rows = 0, events = 0 WHERE boot = ?1 AND workload = ?2")?
-            .execute(params![boot, workload])?;
-        tx.commit()?;
-        return Ok(None);
+    if used.rows > 0 {
+        record(&tx, victim, used.events)?;
     }
-    record(&tx, victim, events)?;
+    // With nothing left it is zero, whatever had been counted.
+    let rest = if used.rows < chunk { 0 } else { 1 };
+    tx.prepare_cached(
+        "UPDATE usage SET rows = max(0, rows - ?3) * ?5, events = max(0, events - ?4) * ?5
+         WHERE boot = ?1 AND workload = ?2",
+    )?
+    .execute(params![boot, workload, count(used.rows), count(used.events), rest])?;
     tx.commit()?;
-    Ok(Some(events))
+    Ok(used)
 }
 
 /// One row per workload and segment, which grows.

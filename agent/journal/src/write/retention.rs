@@ -12,7 +12,7 @@ use super::told::{Notice, ShedCause};
 use super::usage::Usage;
 use crate::Error;
 use crate::codec::Columns;
-use crate::error::Doing;
+use crate::error::{Doing, Trouble};
 
 /// What the journal is called in its own losses.
 pub(super) const HOOK: &str = "journal";
@@ -20,6 +20,7 @@ pub(super) const HOOK: &str = "journal";
 impl Journal {
     /// Brings the journal back within its bounds after a commit of `records` records. Never fails: what goes wrong is told.
     pub(super) fn retain(&mut self, records: usize) {
+        self.reserve.keep();
         let result = self.expire().and_then(|()| {
             let bytes = self.bytes();
             let max = self.config.max_size;
@@ -51,7 +52,7 @@ impl Journal {
             part.file.remove()?;
             self.notices.push(Notice::Expired { segment: part.file.name() });
         }
-        let horizon = horizon.before(self.config.segment_span);
+        let horizon = horizon.before(self.config.segment_span());
         while self.set_aside.first().is_some_and(|file| file.opened < horizon) {
             let file = self.set_aside.remove(0);
             file.remove()?;
@@ -75,12 +76,11 @@ impl Journal {
         }
         let mut part = self.earlier.parts.remove(0);
         self.plan.clear();
-        let losses = losses_of(&mut part).unwrap_or_else(|error| {
+        let (losses, events) = losses_of(&mut part).unwrap_or_else(|error| {
             self.notices.push(Notice::Trouble(error));
-            Vec::new()
+            (Vec::new(), 0)
         });
         part.file.remove()?;
-        let events = losses.iter().map(|own| own.loss.count).sum();
         self.shed += events;
         self.own_losses.extend(losses);
         self.notices.push(Notice::Shed { cause, segment: part.file.name(), workload: None, events });
@@ -91,15 +91,17 @@ impl Journal {
     pub(super) fn make_room(&mut self, attempt: u32) -> Result<(), Error> {
         if attempt <= 1 {
             let before = self.current.file.bytes();
-            let folded = self.current.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            if folded.is_ok() && self.current.file.bytes() < before {
+            if fold(&self.current.conn) && self.current.file.bytes() < before {
                 return Ok(());
             }
         }
         if self.shed_oldest(ShedCause::DiskFull)? {
             return Ok(());
         }
-        match self.shed_oldest_rows() {
+        self.reserve.give_up();
+        let shed = self.shed_oldest_rows();
+        self.reserve.keep();
+        match shed {
             Ok(0) | Err(_) => Err(Error::DiskFull { dir: self.dir.clone() }),
             Ok(_) => Ok(()),
         }
@@ -107,30 +109,34 @@ impl Journal {
 
     /// Gives up the oldest rows of the only segment that there is; the room is used again within the file.
     fn shed_oldest_rows(&mut self) -> Result<u64, Error> {
-        const ROWS: u32 = 1_000;
         let path = self.current.file.path.clone();
         let conn = &self.current.conn;
         let mut shed = 0;
-        for _ in 0..8 {
-            let events = delete_oldest(conn, ROWS).doing("give up the oldest rows", &path);
-            // Deleting needs room in the log as well: give it back before the next chunk.
-            let folded = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            match events {
-                Ok(events) if events > 0 && folded.is_ok() => shed += events,
-                Err(error) if shed == 0 => return Err(error),
-                _ => break,
+        // Deleting needs room in the log as well: ever less, and given back after each chunk.
+        for rows in [1_000, 1_000, 1_000, 1_000, 250, 60] {
+            fold(conn);
+            match delete_oldest(conn, rows).doing("give up the oldest rows", &path) {
+                Ok(0) => break,
+                Ok(events) => shed += events,
+                Err(error) if error.trouble() == Trouble::Full => {}
+                Err(error) => return Err(error),
             }
         }
+        fold(conn);
         self.current.usage = Usage::of(conn).doing("count the rows", &path)?;
-        self.shed += shed;
-        self.notices.push(Notice::Shed {
-            cause: ShedCause::DiskFull,
-            segment: self.current.file.name(),
-            workload: None,
-            events: shed,
-        });
+        if shed > 0 {
+            self.shed += shed;
+            let (cause, segment) = (ShedCause::DiskFull, self.current.file.name());
+            self.notices.push(Notice::Shed { cause, segment, workload: None, events: shed });
+        }
         Ok(shed)
     }
+}
+
+/// Folds the log into the file and gives its room back. Returns whether it could.
+fn fold(conn: &Connection) -> bool {
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        .is_ok_and(|busy| busy == 0)
 }
 
 /// Deletes the oldest rows and records it as a loss, in one transaction. Returns how many events they counted.
@@ -166,27 +172,40 @@ fn delete_oldest(conn: &Connection, rows: u32) -> rusqlite::Result<u64> {
     Ok(events)
 }
 
-/// What goes when a segment goes: one loss per boot that it holds.
-fn losses_of(part: &mut Part) -> Result<Vec<OwnLoss>, Error> {
+/// What goes when a segment goes: one loss per boot that it holds, with the losses that stand in it, for else they
+/// would be forgotten. Also how many events are given up now.
+fn losses_of(part: &mut Part) -> Result<(Vec<OwnLoss>, u64), Error> {
     let path = part.file.path.clone();
     let conn = part.conn()?;
-    (|| -> rusqlite::Result<Vec<OwnLoss>> {
+    (|| -> rusqlite::Result<(Vec<OwnLoss>, u64)> {
+        if !conn.prepare("SELECT 1 FROM usage")?.exists([])? {
+            // The disk was too full to close it properly.
+            let _ = Usage::of(conn)?.save(conn);
+        }
         let mut statement = conn.prepare(
-            "SELECT b.boot_id, b.booted_ns, b.oldest_boot_ns, b.newest_boot_ns, sum(u.events)
-             FROM boots b JOIN usage u ON u.boot = b.boot
-             WHERE b.oldest_boot_ns IS NOT NULL GROUP BY b.boot",
+            "SELECT b.boot_id, b.booted_ns,
+                 min(b.oldest_boot_ns, coalesce((SELECT min(since_boot_ns) FROM loss l WHERE l.boot = b.boot),
+                                                b.oldest_boot_ns)),
+                 b.newest_boot_ns,
+                 (SELECT coalesce(sum(events), 0) FROM usage u WHERE u.boot = b.boot),
+                 (SELECT coalesce(sum(count), 0) FROM loss l WHERE l.boot = b.boot AND l.reason <> 'over-budget')
+             FROM boots b WHERE b.oldest_boot_ns IS NOT NULL",
         )?;
-        statement
-            .query_map([], |row| {
-                let mut c = Columns::of(row);
-                let boot: BootId = c.word()?;
-                let clock = Clock { booted: WallTime::from_nanos(c.get()?) };
-                let (since, until): (BootTime, BootTime) = (c.time()?, c.time()?);
-                let (hook, reason) = (HOOK.to_owned(), LossReason::JournalShed);
-                let loss = Loss { since, until, hook, workload: None, reason, count: c.unsigned()? };
-                Ok(OwnLoss { boot, clock, loss })
-            })?
-            .collect()
+        let (mut losses, mut events) = (Vec::new(), 0);
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut c = Columns::of(row);
+            let boot: BootId = c.word()?;
+            let clock = Clock { booted: WallTime::from_nanos(c.get()?) };
+            let (since, until): (BootTime, BootTime) = (c.time()?, c.time()?);
+            let (given_up, lost_before) = (c.unsigned()?, c.unsigned()?);
+            events += given_up;
+            let count = given_up.saturating_add(lost_before);
+            let (hook, reason) = (HOOK.to_owned(), LossReason::JournalShed);
+            let loss = Loss { since, until, hook, workload: None, reason, count };
+            losses.push(OwnLoss { boot, clock, loss });
+        }
+        Ok((losses, events))
     })()
     .doing("count what is given up", &path)
 }

@@ -48,16 +48,27 @@ impl Journal {
             self.notices.push(Notice::Trouble(error));
         }
         drop(old.conn);
+        self.plan.clear();
         self.earlier.parts.push(Part::of(old.file));
         self.carry_coverage();
         Ok(())
     }
 
-    pub(super) fn roll_if_due(&mut self) {
+    /// Rolls when the current segment is old or large enough, before a batch of `records` records.
+    pub(super) fn roll_if_due(&mut self, records: usize) {
         let age = self.now().as_nanos().saturating_sub(self.current.file.opened.as_nanos());
-        let old = age >= i64::try_from(self.config.segment_span.as_nanos()).unwrap_or(i64::MAX);
-        if !old && self.current.file.bytes() < self.config.segment_size() {
+        let old = age >= i64::try_from(self.config.segment_span().as_nanos()).unwrap_or(i64::MAX);
+        let large = used_bytes(&self.current.conn).is_ok_and(|bytes| bytes >= self.config.segment_size());
+        if !old && !large {
             return;
+        }
+        let full = self.bytes() + self.config.segment_size() > self.config.max_size;
+        if !old && full {
+            match self.trim_flood(records) {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => self.notices.push(Notice::Trouble(error)),
+            }
         }
         match self.roll() {
             Ok(()) => {}
@@ -93,6 +104,13 @@ impl Journal {
             watching.run = None;
         }
     }
+}
+
+/// Bytes of the pages in use; free ones will be used before the file grows.
+fn used_bytes(conn: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+    Ok(pages.saturating_mul(pragma("page_size")?).cast_unsigned())
 }
 
 /// Closes a connection to a corrupt file without touching it.

@@ -30,6 +30,21 @@ impl Usage {
         entry.events += used.events;
     }
 
+    pub(super) fn subtract(&mut self, boot: i64, workload: WorkloadId, used: Used) {
+        if let Some(entry) = self.0.get_mut(&(boot, workload)) {
+            entry.rows = entry.rows.saturating_sub(used.rows);
+            entry.events = entry.events.saturating_sub(used.events);
+        }
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.0.values().map(|used| used.rows).sum()
+    }
+
+    pub(super) fn each(&self) -> impl Iterator<Item = (i64, WorkloadId, Used)> {
+        self.0.iter().map(|((boot, workload), used)| (*boot, *workload, *used))
+    }
+
     /// Counts what a segment holds.
     pub(super) fn of(conn: &Connection) -> Result<Self> {
         let mut usage = Self::default();

@@ -1,5 +1,10 @@
 //! Records for tests: a boot, its clock, and things that happen in it.
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    reason = "each test file uses a part of it; a helper that fails is a test that fails"
+)]
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -47,6 +52,11 @@ pub fn moment(seconds: u64) -> WallTime {
 pub fn config() -> Config {
     set_now(at(0));
     Config { wall_clock: wall, segment_span: Duration::from_hours(24 * 365), ..Config::default() }
+}
+
+/// A directory in memory where there is one: for tests that sync often.
+pub fn quick_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 pub fn open(dir: &std::path::Path) -> Journal {
