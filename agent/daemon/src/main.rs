@@ -1,2 +1,81 @@
-//! m
-fn main() {}
+//! `cofferdamd`: the privileged node agent. Composition and configuration only.
+
+#![forbid(unsafe_code)]
+
+mod adopt;
+mod agent;
+mod backend;
+mod config;
+mod counts;
+mod facts;
+mod host;
+mod live;
+mod losses;
+mod naming;
+mod pipeline;
+mod secrets;
+mod state;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use config::Config;
+use tracing_subscriber::EnvFilter;
+
+/// Exit codes, the same as the command line's.
+const FAILED: u8 = 1;
+const BAD_CONFIGURATION: u8 = 2;
+
+/// Watches this node's containers: who touches which secret, and where it connects afterwards.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:\n  cofferdamd --config /etc/cofferdam/cofferdamd.yaml\n  cofferdamd --unload      detach everything and remove the pins\n\nIt prints `ready` when every hook is attached and what runs is known."
+)]
+pub struct Args {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/cofferdam/cofferdamd.yaml")]
+    config: PathBuf,
+    /// Where the journal lies
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/cofferdam")]
+    state_dir: PathBuf,
+    /// Where the agent answers
+    #[arg(long, value_name = "PATH", default_value = cofferdam_api::DEFAULT_SOCKET)]
+    socket: PathBuf,
+    /// Where kernel programs and tables are pinned, so that they outlive the agent
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/cofferdam")]
+    pin_dir: PathBuf,
+    /// Detach all hooks, remove the pins, and exit
+    #[arg(long)]
+    unload: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_env("COFFERDAM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if args.unload {
+        return done(cofferdam_sensor::unload(&args.pin_dir).context("cannot unload"));
+    }
+    let checked = match Config::load(&args.config) {
+        Ok(checked) => checked,
+        Err(error) => {
+            eprintln!("cofferdamd: {error}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    done(agent::run(&args, checked))
+}
+
+fn done(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cofferdamd: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}

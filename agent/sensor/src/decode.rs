@@ -161,6 +161,8 @@ pub fn decode(bytes: &[u8]) -> Result<Event, MalformedRecord> {
             let event: ExecEvent = exactly(bytes).ok_or_else(bad)?;
             let (path, interpreter) = (text(&event.path), text(&event.interpreter));
             let interpreter = (interpreter != path).then_some(interpreter);
+            let names = event.names.get(..event.names_len as usize).ok_or_else(bad)?;
+            let path = if interpreter.is_none() { telling_path(path, names) } else { path };
             Ok(Event::Exec {
                 stamp,
                 process: event.process,
@@ -201,7 +203,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, MalformedRecord> {
                 verdict: event.verdict,
                 uncounted: event.uncounted != 0,
                 generation: event.generation,
-                names: names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(text).collect(),
+                names: names_of(names),
             })
         }
         kind::CONNECTION => {
@@ -235,6 +237,21 @@ pub fn decode(bytes: &[u8]) -> Result<Event, MalformedRecord> {
         }
         _ => Err(bad()),
     }
+}
+
+/// The path given to exec, unless it says nothing about the file: then the file's own, within its file system.
+fn telling_path(given: String, names: &[u8]) -> String {
+    let hides = !given.starts_with('/') || given.starts_with("/proc/") || given.starts_with("/dev/fd/");
+    let names = names_of(names);
+    if !hides || names.is_empty() {
+        return given;
+    }
+    names.iter().rev().fold(String::new(), |path, name| path + "/" + name)
+}
+
+/// Names that are each ended by NUL.
+fn names_of(bytes: &[u8]) -> Vec<String> {
+    bytes.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(text).collect()
 }
 
 /// Text up to the first NUL; bytes that are not UTF-8 are replaced, control characters escaped.
@@ -288,6 +305,15 @@ mod tests {
         let header = Header { time: 1, cpu: 0, kind: kind::FORK, hook: Hook::Fork as u16 };
         assert_eq!(decode(&record(&header)), Err(MalformedRecord { kind: kind::FORK, len: 16 }));
         assert_eq!(decode(b"short"), Err(MalformedRecord { kind: 0, len: 5 }));
+    }
+
+    #[test]
+    fn a_path_that_hides_the_file_is_replaced_by_the_file_s_own() {
+        let names = b"busybox\0bin\0";
+        assert_eq!(telling_path("/proc/self/exe".into(), names), "/bin/busybox");
+        assert_eq!(telling_path("./tool".into(), names), "/bin/busybox");
+        assert_eq!(telling_path("/bin/cat".into(), names), "/bin/cat");
+        assert_eq!(telling_path("/proc/self/fd/4".into(), b""), "/proc/self/fd/4");
     }
 
     #[test]

@@ -315,7 +315,12 @@ fn check_pins(ebpf: &Ebpf, maps_dir: &Path) -> Result<(), LoadError> {
 /// # Errors
 /// If a pin cannot be removed.
 pub fn unload(pin_dir: &Path) -> Result<(), LoadError> {
-    for entry in read_dir(pin_dir)? {
+    // Only folders of ours: the kernel keeps files of its own at the root of a bpffs.
+    let is_version = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        name.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    for entry in read_dir(pin_dir)?.into_iter().filter(is_version) {
         // Links first: no program may run on tables that are going.
         let links = entry.join("links");
         if links.exists() {

@@ -92,6 +92,11 @@ pub struct ExecEvent {
     pub path: [u8; PATH_LEN],
     /// For scripts the interpreter's path (`linux_binprm.interp`); else equal to `path`.
     pub interpreter: [u8; PATH_LEN],
+    /// Names from the file that runs up to the root of its file system, each ended by NUL: what `path` hides when it
+    /// is `/proc/self/exe`, a descriptor or relative.
+    pub names: [u8; NAMES_LEN],
+    /// Bytes used of `names`.
+    pub names_len: u64,
 }
 
 /// A process was forked.
@@ -211,7 +216,7 @@ pub struct FilesystemEvent {
 }
 
 const _: () = assert!(size_of::<Header>() == 16);
-const _: () = assert!(size_of::<ExecEvent>() == 16 + 104 + 8 + 512);
+const _: () = assert!(size_of::<ExecEvent>() == 16 + 104 + 8 + 512 + 256 + 8);
 const _: () = assert!(size_of::<ForkEvent>() == 16 + 104 + 16);
 const _: () = assert!(size_of::<ExitEvent>() == 48);
 const _: () = assert!(size_of::<AccessEvent>() == 16 + 104 + 24 + 16 + 16 + 256);

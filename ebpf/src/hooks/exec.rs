@@ -111,6 +111,8 @@ fn report(state: &ProcessState, moment: Moment, previous: u64, bprm: Bprm) {
             let interpreter = (&raw mut (*event).interpreter).cast::<u8>();
             interpreter.write(0);
             bpf_probe_read_kernel_str(interpreter.cast(), PATH_LEN as u32, bprm.interpreter_at().cast());
+            let used = bprm.file().dentry().names(&mut (*event).names);
+            (&raw mut (*event).names_len).write(u64::from(used));
         }
     });
 }

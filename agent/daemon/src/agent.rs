@@ -1,0 +1,375 @@
+//! Composition: sensor -> inventory -> journal -> whoever asks, and the order of start and end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use cofferdam_api::{Live, Socket};
+use cofferdam_inventory::mounts::{MountTable, MountWatch};
+use cofferdam_inventory::names::ContainerNames;
+use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
+use cofferdam_inventory::volumes::ConfiguredSecret;
+use cofferdam_journal::Journal;
+use cofferdam_model::{BootId, BootTime, WallTime};
+use cofferdam_sensor::{Event, HookReport, Rings, Sensor, Tier};
+
+use crate::backend::{self, Answers, Shared};
+use crate::config::Checked;
+use crate::live::View;
+use crate::naming::{self, Naming};
+use crate::pipeline::Pipeline;
+use crate::secrets::Secrets;
+use crate::{Args, adopt, host, status};
+
+/// Events handed over at a time.
+const BATCH: usize = 4_096;
+/// Batches that may wait for the pipeline; beyond it the rings fill, and the kernel counts.
+const BATCHES_AHEAD: usize = 16;
+/// How long the pipeline waits for more before it commits what it has.
+const LINGER: Duration = Duration::from_millis(10);
+/// How often counters, losses and clocks are read.
+const TICK: Duration = Duration::from_secs(1);
+/// Live events kept for watchers that fall behind.
+const LIVE_EVENTS: usize = 8_192;
+
+/// What the pipeline is told.
+enum Message {
+    /// Events, and how many records were malformed since the start.
+    Events(Vec<Event>, u64),
+    /// The mount table has changed.
+    Mounts,
+    /// A runtime has told names.
+    Names(Vec<ContainerNames>),
+    /// The end.
+    Stop,
+}
+
+/// Runs the agent until it is told to stop.
+///
+/// # Errors
+/// If it cannot start, or the journal cannot be written at all.
+pub fn run(args: &Args, checked: Checked) -> Result<()> {
+    let started = WallTime::now();
+    host::seal()?;
+    let root_cgroup = host::root_cgroup()?;
+    host::provide_pins(&args.pin_dir)?;
+    host::provide_securityfs();
+    host::provide_overlay_types();
+    let boot = host::boot_id()?;
+    // The socket first: it sees to it that one agent alone works with these pins.
+    let socket = Socket::bind(&args.socket).context("cannot serve the socket")?;
+    let journal_dir = args.state_dir.join("journal");
+    let journal = Journal::open(&journal_dir, checked.journal.clone())
+        .with_context(|| format!("cannot open the journal in {}", journal_dir.display()))?;
+    let sensor = Sensor::start(&cofferdam_sensor::Config {
+        pin_dir: args.pin_dir.clone(),
+        root_cgroup: root_cgroup.clone(),
+        budget: checked.config.limits.first_events_per_second,
+    })
+    .context("cannot attach to the kernel")?;
+    let attached = host::boot_time();
+    let Sensor { tables, rings, query, hooks, tier, resumed } = sensor;
+
+    let configured = checked
+        .config
+        .secrets
+        .iter()
+        .map(|secret| ConfiguredSecret { name: secret.name.clone(), path: secret.path.clone() })
+        .collect();
+    let runtimes = RuntimesOnDisk::new(RuntimeFolders::default(), root_cgroup.clone());
+    let watch =
+        MountWatch::open(Path::new("/proc/self/mountinfo")).context("cannot watch the mount table")?;
+    let status: Shared = Shared::default();
+    let live = Live::new(LIVE_EVENTS);
+    let node = status::Node {
+        name: checked.node.clone(),
+        cluster: checked.config.node.cluster.clone(),
+        started,
+        boot: boot.clone(),
+        journal: journal_dir.clone(),
+    };
+    let mut agent = Agent {
+        pipeline: Pipeline::new(Secrets::new(configured), tables, query),
+        naming: Naming::new(runtimes, checked.credential_names),
+        journal,
+        boot,
+        mounts: watch.table().context("cannot read the mount table")?,
+        live: live.clone(),
+        status: Arc::clone(&status),
+        hooks: hooks.clone(),
+        tier,
+        node,
+        ready: None,
+        malformed: 0,
+        last_tick: Instant::now(),
+    };
+
+    let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
+    let reader = read_rings(rings, sender.clone())?;
+    agent.know_what_runs(&root_cgroup)?;
+    agent.begin(attached, resumed)?;
+    watch_mounts(watch, sender.clone())?;
+    let answers = Arc::new(Answers { journal: journal_dir, status, hooks, tier, live });
+    let server = serve(socket, answers, sender, checked.config.runtimes.cri_socket)?;
+    announce();
+    agent.work(&receiver)?;
+    drop(receiver);
+    // The reader ends once nobody takes its events; what is in the rings stays there for the next agent.
+    drop(reader);
+    server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?
+}
+
+/// The last word of the start-up, for people and for systemd.
+fn announce() {
+    println!("ready");
+    if let Err(error) = host::notify_systemd("READY=1") {
+        tracing::warn!(%error, "systemd was not told that the agent is ready");
+    }
+}
+
+struct Agent {
+    pipeline: Pipeline,
+    naming: Naming,
+    journal: Journal,
+    boot: BootId,
+    mounts: MountTable,
+    live: Live,
+    status: Shared,
+    hooks: Vec<HookReport>,
+    tier: Tier,
+    node: status::Node,
+    ready: Option<WallTime>,
+    malformed: u64,
+    last_tick: Instant,
+}
+
+impl Agent {
+    /// What was there before: cgroups, mounts, processes, names, open descriptors.
+    fn know_what_runs(&mut self, root_cgroup: &Path) -> Result<()> {
+        let now = host::boot_time();
+        self.naming.runtimes.refresh();
+        adopt::cgroups(&mut self.pipeline, root_cgroup, &self.naming.runtimes, now);
+        self.pipeline.refresh_secrets(&self.mounts, now);
+        adopt::processes(&mut self.pipeline, now);
+        for cgroup in self.pipeline.take_unnamed() {
+            self.naming.want(cgroup, now);
+        }
+        self.naming.look(&mut self.pipeline, &self.mounts, now);
+        adopt::descriptors(&mut self.pipeline, now);
+        Ok(())
+    }
+
+    /// From here on everything is seen. With the tables of an agent before, nothing was missed since it stopped but
+    /// what they counted as lost.
+    fn begin(&mut self, attached: BootTime, resumed: bool) -> Result<()> {
+        let clock = host::clock();
+        let hooks: Vec<String> = self
+            .hooks
+            .iter()
+            .filter(|hook| hook.state == cofferdam_sensor::AttachState::Attached)
+            .map(|hook| hook.point.to.describe())
+            .collect();
+        self.pipeline.tick(host::boot_time(), resumed).context("cannot read the kernel's counters")?;
+        self.journal.begin_coverage(&clock, &self.boot, attached, &hooks)?;
+        self.ready = Some(WallTime::now());
+        self.commit(host::boot_time())?;
+        self.publish_status();
+        Ok(())
+    }
+
+    fn work(&mut self, receiver: &Receiver<Message>) -> Result<()> {
+        loop {
+            let message = match receiver.recv_timeout(self.patience()) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            let now = host::boot_time();
+            match message {
+                Some(Message::Events(events, malformed)) => self.take_events(events, malformed, now),
+                Some(Message::Mounts) => self.remount(now),
+                Some(Message::Names(names)) => {
+                    names.iter().for_each(|names| naming::apply(&mut self.pipeline, names, now));
+                }
+                Some(Message::Stop) => return self.end(),
+                None => {}
+            }
+            for cgroup in self.pipeline.take_unnamed() {
+                self.naming.want(cgroup, now);
+            }
+            if self.naming.next_due().is_some_and(|due| due <= now) {
+                self.naming.look(&mut self.pipeline, &self.mounts, now);
+            }
+            if self.pipeline.take_mounts_stale() {
+                self.remount(now);
+            }
+            if self.last_tick.elapsed() >= TICK {
+                self.last_tick = Instant::now();
+                if let Err(error) = self.pipeline.tick(now, false) {
+                    tracing::error!(%error, "counters could not be read; they are monotonic, the next reading has them");
+                }
+                self.commit(now)?;
+                self.publish_status();
+            } else {
+                self.commit(now)?;
+            }
+        }
+    }
+
+    /// How long to wait for a message.
+    fn patience(&self) -> Duration {
+        let tick = TICK.saturating_sub(self.last_tick.elapsed());
+        match self.naming.next_due() {
+            Some(due) => tick.min(due.since(host::boot_time())).max(Duration::from_millis(1)),
+            None => tick.max(Duration::from_millis(1)),
+        }
+    }
+
+    fn take_events(&mut self, events: Vec<Event>, malformed: u64, now: BootTime) {
+        for event in events {
+            self.pipeline.handle(event, &self.naming.runtimes);
+        }
+        self.pipeline.malformed(malformed - self.malformed, now, now);
+        self.malformed = malformed;
+    }
+
+    fn remount(&mut self, now: BootTime) {
+        match MountTable::read(Path::new("/proc/self/mountinfo")) {
+            Ok(table) => self.mounts = table,
+            Err(error) => {
+                tracing::error!(%error, "the mount table cannot be read: new secrets are not found")
+            }
+        }
+        self.pipeline.refresh_secrets(&self.mounts, now);
+    }
+
+    /// Shows the batch to watchers and writes it. A journal that cannot be written loses the batch, says so, and
+    /// watching goes on.
+    fn commit(&mut self, now: BootTime) -> Result<()> {
+        let batch = self.pipeline.take_batch();
+        let clock = host::clock();
+        if self.live.watchers() > 0 {
+            let view = View { state: &self.pipeline.state, boot: &self.boot, clock };
+            batch.iter().filter_map(|record| view.event(record)).for_each(|event| self.live.publish(event));
+        }
+        if batch.is_empty() && self.last_tick.elapsed() > Duration::from_millis(5) {
+            return Ok(());
+        }
+        match self.journal.append_seen(&clock, &self.boot, &batch, now) {
+            Ok(committed) => {
+                committed.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
+            }
+            Err(error) => {
+                tracing::error!(%error, records = batch.len(), "the journal could not be written");
+                self.pipeline.lost_batch(&batch, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn publish_status(&mut self) {
+        let status =
+            status::make(&self.node, self.ready, self.tier, &self.hooks, &self.pipeline, &self.journal);
+        *backend::lock(&self.status) = Some(status);
+    }
+
+    /// The hooks stay attached and go on counting for the next agent.
+    fn end(&mut self) -> Result<()> {
+        let now = host::boot_time();
+        if let Err(error) = self.pipeline.tick(now, false) {
+            tracing::error!(%error, "the last counters could not be read; the next agent will");
+        }
+        self.commit(now)?;
+        self.journal
+            .end_coverage(&host::clock(), &self.boot, now, "stopped")
+            .context("cannot note the end")?;
+        Ok(())
+    }
+}
+
+/// Copies events out of the rings; decides nothing.
+fn read_rings(mut rings: Rings, to: SyncSender<Message>) -> Result<thread::JoinHandle<()>> {
+    let work = move || {
+        loop {
+            let mut events = Vec::new();
+            rings.drain(BATCH, &mut events);
+            if events.is_empty() {
+                if let Err(error) = rings.wait(Duration::from_secs(1)) {
+                    tracing::error!(%error, "cannot wait for events");
+                    return;
+                }
+                continue;
+            }
+            let full = events.len() >= BATCH;
+            if to.send(Message::Events(events, rings.malformed())).is_err() {
+                return;
+            }
+            if !full {
+                // A moment for more to come: one commit for all of it.
+                thread::sleep(LINGER);
+            }
+        }
+    };
+    thread::Builder::new().name("rings".into()).spawn(work).context("cannot start the ring reader")
+}
+
+fn watch_mounts(watch: MountWatch, to: SyncSender<Message>) -> Result<()> {
+    let work = move || {
+        loop {
+            match watch.wait(Duration::from_secs(60)) {
+                Ok(true) => {
+                    if to.send(Message::Mounts).is_err() {
+                        return;
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%error, "cannot watch the mount table: new secrets are not found");
+                    return;
+                }
+            }
+        }
+    };
+    thread::Builder::new().name("mounts".into()).spawn(work).context("cannot start the mount watcher")?;
+    Ok(())
+}
+
+/// Everything asynchronous on one thread: the socket, the runtimes' sockets, signals.
+fn serve(
+    socket: Socket,
+    answers: Arc<Answers>,
+    to: SyncSender<Message>,
+    _cri_socket: Option<std::path::PathBuf>,
+) -> Result<thread::JoinHandle<Result<()>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    let work = move || {
+        runtime.block_on(async {
+            let stop = async {
+                if let Err(error) = stop_signal().await {
+                    tracing::error!(%error, "cannot wait for signals");
+                    std::future::pending::<()>().await;
+                }
+                let _ = to.send(Message::Stop);
+            };
+            cofferdam_api::serve(socket, answers, stop).await.context("cannot serve the socket")
+        })
+    };
+    thread::Builder::new().name("socket".into()).spawn(work).context("cannot start the socket's thread")
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Answers to the command line: rows from the journal, the agent's own state from a snapshot.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use cofferdam_api::{
+    Backend, BackendError, CheckResult, Doctor, Ending, Event, HookState, Live, Rows, Status,
+};
+use cofferdam_journal::Reader;
+use cofferdam_model::{AccessRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_sensor::probe::{self, Outcome};
+use cofferdam_sensor::{AttachState, AttachTo, BLIND_SPOTS, HookReport, Tier};
+
+/// What the agent tells of itself; the pipeline renews it every second.
+pub type Shared = Arc<Mutex<Option<Status>>>;
+
+/// Answers.
+pub struct Answers {
+    /// Where the journal lies.
+    pub journal: PathBuf,
+    /// The agent's own state.
+    pub status: Shared,
+    /// What became of the hooks.
+    pub hooks: Vec<HookReport>,
+    /// The tier.
+    pub tier: Tier,
+    /// Live events.
+    pub live: Live,
+}
+
+impl Answers {
+    fn reader(&self) -> Result<Reader, BackendError> {
+        Reader::open(&self.journal).map_err(failed)
+    }
+}
+
+/// Locks, also after a panic elsewhere: the status is replaced as a whole and cannot be half written.
+pub fn lock(shared: &Shared) -> MutexGuard<'_, Option<Status>> {
+    shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn failed(error: cofferdam_journal::Error) -> BackendError {
+    BackendError::Failed(Box::new(error))
+}
+
+impl Backend for Answers {
+    fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError> {
+        rows.answer(self.reader()?.accesses(filter).map_err(failed)?)
+    }
+
+    fn connections(
+        &self,
+        filter: &Filter,
+        rows: &mut Rows<'_, ConnectionRow>,
+    ) -> Result<Ending, BackendError> {
+        rows.answer(self.reader()?.connections(filter).map_err(failed)?)
+    }
+
+    fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {
+        let timeline = self.reader()?.timeline(filter).map_err(failed)?;
+        rows.timeline(timeline.processes, timeline.accesses, timeline.connections)
+    }
+
+    fn workloads(&self, filter: &Filter, rows: &mut Rows<'_, WorkloadRow>) -> Result<Ending, BackendError> {
+        rows.answer(self.reader()?.workloads(filter).map_err(failed)?)
+    }
+
+    fn secrets(&self, filter: &Filter, rows: &mut Rows<'_, SecretRow>) -> Result<Ending, BackendError> {
+        rows.answer(self.reader()?.secrets(filter).map_err(failed)?)
+    }
+
+    fn status(&self) -> Result<Status, BackendError> {
+        let mut status = lock(&self.status).clone().ok_or(BackendError::NotReady)?;
+        status.watchers = u32::try_from(self.live.watchers()).unwrap_or(u32::MAX);
+        Ok(status)
+    }
+
+    fn doctor(&self) -> Result<Doctor, BackendError> {
+        Ok(doctor(&self.hooks, self.tier))
+    }
+
+    fn live(&self) -> &Live {
+        &self.live
+    }
+}
+
+/// The tier in the interface's words.
+pub fn tier(tier: Tier) -> cofferdam_api::Tier {
+    match tier {
+        Tier::Lsm => cofferdam_api::Tier::Lsm,
+        Tier::Tracepoint => cofferdam_api::Tier::Tracepoint,
+    }
+}
+
+fn doctor(hooks: &[HookReport], found: Tier) -> Doctor {
+    let checks: Vec<probe::Check> = probe::host();
+    let kernel = checks.iter().find(|check| check.name == "kernel").map(|check| check.found.clone());
+    let mut reasons = Vec::new();
+    if found == Tier::Tracepoint {
+        let refused = hooks.iter().find_map(|hook| match (&hook.state, hook.point.to) {
+            (AttachState::Refused(reason), AttachTo::Lsm("file_open")) => Some(reason.clone()),
+            _ => None,
+        });
+        reasons.push(format!(
+            "the lsm tier does not work here: lsm/file_open: {}",
+            refused.unwrap_or_else(|| "BPF LSM is not active".to_owned())
+        ));
+    }
+    Doctor {
+        kernel: kernel.unwrap_or_default(),
+        tier: Some(tier(found)),
+        reasons,
+        hooks: hooks.iter().map(|hook| report(hook, found)).collect(),
+        checks: checks.into_iter().map(check).collect(),
+        blind_spots: BLIND_SPOTS
+            .iter()
+            .filter(|spot| spot.tier == found)
+            .map(|spot| cofferdam_api::BlindSpot {
+                what: spot.what.to_owned(),
+                instead: spot.instead.to_owned(),
+            })
+            .collect(),
+    }
+}
+
+fn report(hook: &HookReport, found: Tier) -> cofferdam_api::HookReport {
+    let (state, reason) = match &hook.state {
+        AttachState::Attached => (HookState::Attached, None),
+        AttachState::NotOnThisTier => {
+            (HookState::NotNeeded, Some("another hook sees it on this tier".to_owned()))
+        }
+        AttachState::Refused(reason) => (HookState::Failed, Some(reason.clone())),
+    };
+    cofferdam_api::HookReport {
+        hook: hook.point.hook.name().to_owned(),
+        tier: tier(
+            hook.point.tiers.iter().copied().find(|tier| *tier == found).unwrap_or(hook.point.tiers[0]),
+        ),
+        program: hook.point.program.to_owned(),
+        attach_point: hook.point.to.describe(),
+        state,
+        sees: hook.point.sees.to_owned(),
+        without_it: hook.point.without.to_owned(),
+        reason,
+    }
+}
+
+fn check(check: probe::Check) -> cofferdam_api::Check {
+    cofferdam_api::Check {
+        name: check.name.to_owned(),
+        ok: match check.outcome {
+            Outcome::Ok => CheckResult::Ok,
+            Outcome::Warn => CheckResult::Warn,
+            Outcome::Fail => CheckResult::Fail,
+        },
+        found: check.found,
+        costs: check.costs.map(str::to_owned),
+        remedy: check.remedy.map(str::to_owned),
+    }
+}

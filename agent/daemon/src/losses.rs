@@ -1,0 +1,106 @@
+//! From the kernel's monotonic loss counters to loss records.
+
+use std::collections::HashMap;
+
+use cofferdam_model::{BootTime, Loss, LossReason, WorkloadId};
+use cofferdam_sensor::abi::count::LossKey;
+use cofferdam_sensor::abi::hook::{Hook, Reason};
+
+/// What of the counters has been told already.
+#[derive(Debug, Default)]
+pub struct Losses {
+    told: HashMap<(u64, u32, u32), u64>,
+    since: Option<BootTime>,
+    lost: HashMap<WorkloadId, u64>,
+    over_budget: HashMap<WorkloadId, u64>,
+}
+
+impl Losses {
+    /// The losses since the last look. An agent that goes on with old tables does not tell again what stands in them:
+    /// its first look only takes note (`first_look`).
+    pub fn look(&mut self, totals: &[(LossKey, u64)], now: BootTime, first_look: bool) -> Vec<Loss> {
+        let since = self.since.replace(now).unwrap_or(now);
+        let mut losses = Vec::new();
+        for (key, total) in totals {
+            let told = self.told.entry((key.workload, key.hook, key.reason)).or_default();
+            let count = total.saturating_sub(*told);
+            *told = *total;
+            let Some((hook, reason)) = meaning(key) else { continue };
+            if count == 0 || first_look {
+                continue;
+            }
+            let workload = WorkloadId(key.workload);
+            let sums = if reason.is_loss() { &mut self.lost } else { &mut self.over_budget };
+            *sums.entry(workload).or_default() += count;
+            losses.push(Loss {
+                since,
+                until: now,
+                hook: hook.name().to_owned(),
+                workload: workload.is_known().then_some(workload),
+                reason,
+                count,
+            });
+        }
+        losses
+    }
+
+    /// Events lost since the agent's start, by workload.
+    pub fn lost(&self) -> &HashMap<WorkloadId, u64> {
+        &self.lost
+    }
+
+    /// Events counted but not itemised since the agent's start, by workload.
+    pub fn over_budget(&self) -> &HashMap<WorkloadId, u64> {
+        &self.over_budget
+    }
+}
+
+/// Which counters mean that something is missing. The others (a process whose start was not seen, a stale file system)
+/// are told by `status`: no event is lost by them.
+fn meaning(key: &LossKey) -> Option<(Hook, LossReason)> {
+    let hook = Hook::from_number(u16::try_from(key.hook).ok()?)?;
+    let reason = Reason::ALL.iter().find(|reason| **reason as u32 == key.reason)?;
+    let reason = match reason {
+        Reason::RingFull => LossReason::RingFull,
+        Reason::OverBudget => LossReason::OverBudget,
+        _ => return None,
+    };
+    Some((hook, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: LossKey = LossKey { workload: 7, hook: Hook::Open as u32, reason: Reason::RingFull as u32 };
+
+    #[test]
+    fn each_loss_is_told_once_and_the_differences_add_up_to_the_counter() {
+        let mut losses = Losses::default();
+        let times = [10, 20, 30].map(BootTime::from_nanos);
+        assert_eq!(losses.look(&[(FULL, 5)], times[0], false)[0].count, 5);
+        assert!(losses.look(&[(FULL, 5)], times[1], false).is_empty());
+        let told = losses.look(&[(FULL, 9)], times[2], false);
+        assert_eq!((told[0].count, told[0].since, told[0].until), (4, times[1], times[2]));
+        assert_eq!(losses.lost()[&WorkloadId(7)], 9);
+    }
+
+    #[test]
+    fn what_an_agent_before_has_told_is_not_told_again() {
+        let mut losses = Losses::default();
+        assert!(losses.look(&[(FULL, 5)], BootTime::from_nanos(1), true).is_empty());
+        assert_eq!(losses.look(&[(FULL, 6)], BootTime::from_nanos(2), false)[0].count, 1);
+    }
+
+    #[test]
+    fn what_exceeds_a_budget_is_told_apart() {
+        let key = LossKey { reason: Reason::OverBudget as u32, ..FULL };
+        let mut losses = Losses::default();
+        assert_eq!(
+            losses.look(&[(key, 3)], BootTime::from_nanos(1), false)[0].reason,
+            LossReason::OverBudget
+        );
+        assert!(losses.lost().is_empty());
+        assert_eq!(losses.over_budget()[&WorkloadId(7)], 3);
+    }
+}

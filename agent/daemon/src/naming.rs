@@ -1,0 +1,129 @@
+//! Names for new containers: what runtimes keep on disk, asked again for a while because some of it is written late.
+
+use std::time::Duration;
+
+use cofferdam_inventory::environment::CredentialNames;
+use cofferdam_inventory::mounts::MountTable;
+use cofferdam_inventory::names::ContainerNames;
+use cofferdam_inventory::runtime_state::RuntimesOnDisk;
+use cofferdam_model::{BootTime, CgroupId, Record, WorkloadId};
+
+use crate::pipeline::Pipeline;
+
+/// How often a new cgroup is looked at while its container is being set up: runc writes its state some 30 ms after
+/// it has made the cgroup, and only milliseconds before the first program runs.
+const EAGER: Duration = Duration::from_millis(2);
+/// How long looks are eager.
+const SETTING_UP: Duration = Duration::from_millis(250);
+/// Later looks, for a node under load.
+const LATER: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(8)];
+/// Cgroups that wait for their names at a time; beyond it the oldest is given up.
+const WAITING_MAX: usize = 4_096;
+
+struct Wanted {
+    cgroup: CgroupId,
+    since: BootTime,
+    due: Duration,
+}
+
+impl Wanted {
+    /// When to look again after a look at `age`; `false`: it is given up.
+    fn later(&mut self, age: Duration) -> bool {
+        let next = match age < SETTING_UP {
+            true => Some(age + EAGER),
+            false => LATER.into_iter().find(|later| *later > age),
+        };
+        self.due = next.unwrap_or(self.due);
+        next.is_some()
+    }
+}
+
+/// Finds names.
+pub struct Naming {
+    /// What runtimes keep on disk.
+    pub runtimes: RuntimesOnDisk,
+    variables: CredentialNames,
+    waiting: Vec<Wanted>,
+}
+
+impl Naming {
+    /// Nothing is wanted yet.
+    pub fn new(runtimes: RuntimesOnDisk, variables: CredentialNames) -> Self {
+        Self { runtimes, variables, waiting: Vec::new() }
+    }
+
+    /// A cgroup is new, or its first program has run.
+    pub fn want(&mut self, cgroup: CgroupId, now: BootTime) {
+        if self.waiting.iter().any(|wanted| wanted.cgroup == cgroup) {
+            return;
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            self.waiting.remove(0);
+        }
+        self.waiting.push(Wanted { cgroup, since: now, due: Duration::ZERO });
+    }
+
+    /// When the next look is due.
+    pub fn next_due(&self) -> Option<BootTime> {
+        let due = |wanted: &Wanted| wanted.since.as_nanos() + wanted.due.as_nanos() as u64;
+        self.waiting.iter().map(due).min().map(BootTime::from_nanos)
+    }
+
+    /// Takes every look that is due.
+    pub fn look(&mut self, pipeline: &mut Pipeline, host: &MountTable, now: BootTime) {
+        let due = |wanted: &Wanted| now.since(wanted.since) >= wanted.due;
+        let (due, waiting): (Vec<Wanted>, Vec<Wanted>) = self.waiting.drain(..).partition(due);
+        self.waiting = waiting;
+        if due.iter().any(|wanted| pipeline.state.provisional(wanted.cgroup)) {
+            self.runtimes.refresh();
+        }
+        for mut wanted in due {
+            pipeline.cgroup_again(wanted.cgroup, &self.runtimes, now);
+            let named = self.name(wanted.cgroup, pipeline, host, now);
+            if !named && wanted.later(now.since(wanted.since)) {
+                self.waiting.push(wanted);
+            }
+        }
+    }
+
+    /// `true` when there is nothing more to look for.
+    fn name(&self, cgroup: CgroupId, pipeline: &mut Pipeline, host: &MountTable, now: BootTime) -> bool {
+        let workload = pipeline.state.workload_of(WorkloadId::UNKNOWN, cgroup);
+        let Some(found) = pipeline.state.workload(workload) else { return true };
+        let Some(container_id) = found.kind.container_id().cloned() else {
+            return !pipeline.state.provisional(cgroup);
+        };
+        let config = match self.runtimes.config(&found.kind, &self.variables) {
+            Ok(Some(config)) => config,
+            Ok(None) => return false,
+            Err(error) => {
+                // Read while it was being written, perhaps: there are further looks.
+                tracing::debug!(%error, "a container's configuration");
+                return false;
+            }
+        };
+        let mounts = config.secret_mounts.clone();
+        let names = ContainerNames::from_config(container_id, config);
+        apply(pipeline, &names, now);
+        pipeline.declare_secrets(workload, &mounts, host, now);
+        true
+    }
+}
+
+/// Adds names to the workload that they belong to, and who may see a pod's secrets.
+pub fn apply(pipeline: &mut Pipeline, names: &ContainerNames, now: BootTime) {
+    let of_container =
+        |workload: &&cofferdam_model::Workload| workload.kind.container_id() == Some(&names.container_id);
+    let Some(id) = pipeline.state.workloads().find(of_container).map(|workload| workload.id) else { return };
+    let Some(workload) = pipeline.state.workload_mut(id) else { return };
+    if !names.apply(workload) {
+        return;
+    }
+    let (record, pod) = (workload.clone(), workload.kind.pod_uid().cloned());
+    pipeline.add([Record::Workload(record)]);
+    if let Some(pod) = pod {
+        let visible_to = pipeline.state.of_pod(&pod);
+        let records = pipeline.secrets.of_pod(&pod, &visible_to, now);
+        pipeline.add(records);
+    }
+}

@@ -1,0 +1,534 @@
+//! The way of an event through the agent: decoded by the sensor, enriched here, into a batch for the journal.
+
+use std::collections::{HashMap, HashSet};
+
+use cofferdam_inventory::cgroup_path::RuntimeState;
+use cofferdam_inventory::mounts::MountTable;
+use cofferdam_inventory::oci_config::DeclaredMount;
+use cofferdam_model::{
+    Access, AccessKind, AccessMode, BootTime, CgroupId, Connection, EnforcedBy, EventId, LossReason,
+    ProcessKey, Protocol, Record, SecretKind, SecretRef, Target, TargetRelation, Verdict, WorkloadId,
+};
+use cofferdam_sensor::abi::count::Count;
+use cofferdam_sensor::abi::event::{how, mode, verdict};
+use cofferdam_sensor::abi::key::{AccessKey, ConnectionKey};
+use cofferdam_sensor::abi::process::{ProcessState, flags};
+use cofferdam_sensor::{Event, Query, Stamp, Tables, model_inode};
+
+use crate::counts::Counts;
+use crate::facts;
+use crate::losses::Losses;
+use crate::secrets::Secrets;
+use crate::state::{Placed, State};
+
+/// Where events become records.
+pub struct Pipeline {
+    /// Who is who.
+    pub state: State,
+    /// Which file is which secret.
+    pub secrets: Secrets,
+    /// The kernel's tables.
+    pub tables: Tables,
+    /// Questions to the kernel.
+    pub query: Query,
+    /// Losses told so far.
+    pub losses: Losses,
+    accesses: Counts<AccessKey>,
+    connections: Counts<ConnectionKey>,
+    /// Processes whose end was seen, with when: their counters are retired by the next reading but one.
+    ended: HashMap<ProcessKey, BootTime>,
+    batch: Vec<Record>,
+    /// Cgroups that are new or were entered: their names are wanted.
+    unnamed: Vec<CgroupId>,
+    mounts_stale: bool,
+    written: u64,
+}
+
+impl Pipeline {
+    /// An empty one.
+    pub fn new(secrets: Secrets, tables: Tables, query: Query) -> Self {
+        Self {
+            state: State::default(),
+            secrets,
+            tables,
+            query,
+            losses: Losses::default(),
+            accesses: Counts::default(),
+            connections: Counts::default(),
+            ended: HashMap::new(),
+            batch: Vec::new(),
+            unnamed: Vec::new(),
+            mounts_stale: false,
+            written: 0,
+        }
+    }
+
+    /// The records since the last call.
+    pub fn take_batch(&mut self) -> Vec<Record> {
+        self.written += self.batch.len() as u64;
+        std::mem::take(&mut self.batch)
+    }
+
+    /// Records handed over so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// A batch could not be written: its events are a loss. Counters are monotonic: what they tell next is whole.
+    pub fn lost_batch(&mut self, batch: &[Record], now: BootTime) {
+        let is_event = |record: &&Record| {
+            matches!(
+                record,
+                Record::Access(_) | Record::Connection(_) | Record::Process(_) | Record::Exit { .. }
+            )
+        };
+        let count = batch.iter().filter(is_event).count() as u64;
+        if count > 0 {
+            self.batch.push(Record::Loss(cofferdam_model::Loss {
+                since: now,
+                until: now,
+                hook: "journal".to_owned(),
+                workload: None,
+                reason: LossReason::JournalFailed,
+                count,
+            }));
+        }
+    }
+
+    /// Adds a record from beside the stream of events.
+    pub fn add(&mut self, records: impl IntoIterator<Item = Record>) {
+        self.batch.extend(records);
+    }
+
+    /// Cgroups whose names are wanted since the last call.
+    pub fn take_unnamed(&mut self) -> Vec<CgroupId> {
+        std::mem::take(&mut self.unnamed)
+    }
+
+    /// Whether a mount has turned out to be stale since the last call.
+    pub fn take_mounts_stale(&mut self) -> bool {
+        std::mem::take(&mut self.mounts_stale)
+    }
+
+    /// Takes one event in.
+    pub fn handle(&mut self, event: Event, runtimes: &dyn RuntimeState) {
+        match event {
+            Event::CgroupMade { stamp, cgroup, path, .. } => {
+                self.cgroup_made(cgroup, &path, runtimes, stamp.time)
+            }
+            Event::CgroupRemoved { stamp, cgroup } => {
+                if let Some(workload) = self.state.cgroup_removed(cgroup, stamp.time) {
+                    self.batch.push(Record::Workload(workload));
+                }
+            }
+            Event::Fork { stamp, process, parent_exec, .. } => {
+                self.began(&process, None, None, Some(parent_exec), stamp.time, false);
+            }
+            Event::Exec { stamp, process, previous, path, interpreter } => {
+                let entered = process.flags & flags::RUNTIME == 0;
+                self.began(&process, Some(path), interpreter, Some(previous), stamp.time, true);
+                if entered && self.state.is_container(self.workload_of(&process)) {
+                    self.unnamed.push(CgroupId(process.cgroup));
+                }
+            }
+            Event::Entered { stamp, process } => {
+                self.adopt_if_unknown(&process, stamp.time);
+                let workload = self.workload_of(&process);
+                if let Some(known) = self.state.process_mut(EventId(process.exec)) {
+                    known.process.workload = workload;
+                    known.process.cgroup = CgroupId(process.cgroup);
+                    known.journalled = false;
+                }
+            }
+            Event::Exit { stamp, process, exec, .. } => {
+                if self.state.process(exec).is_some_and(|known| known.journalled) {
+                    self.batch.push(Record::Exit { process, exec, at: stamp.time });
+                }
+                self.state.exited(process, stamp.time);
+                self.ended.insert(process, stamp.time);
+            }
+            Event::Access { .. } => self.access_event(event),
+            Event::Connection { stamp, process, key, uncounted, generation } => {
+                self.adopt_if_unknown(&process, stamp.time);
+                if !uncounted {
+                    self.connections.first(key, stamp.id);
+                }
+                let count = first_count(&stamp, &process);
+                self.connection(&key, stamp.id, &count, generation);
+            }
+            Event::StaleFilesystem { .. } => self.mounts_stale = true,
+        }
+    }
+
+    fn cgroup_made(&mut self, cgroup: CgroupId, path: &str, runtimes: &dyn RuntimeState, now: BootTime) {
+        let placed = self.state.cgroup(cgroup, path, runtimes, now);
+        self.place(cgroup, &placed);
+        self.unnamed.push(cgroup);
+    }
+
+    /// A cgroup that was there before the agent.
+    pub fn cgroup_found(&mut self, cgroup: CgroupId, path: &str, runtimes: &dyn RuntimeState, now: BootTime) {
+        self.cgroup_made(cgroup, path, runtimes, now);
+    }
+
+    /// Looks again at a cgroup that a runtime may have claimed meanwhile.
+    pub fn cgroup_again(&mut self, cgroup: CgroupId, runtimes: &dyn RuntimeState, now: BootTime) {
+        if self.state.provisional(cgroup) {
+            for (cgroup, placed) in self.state.again(cgroup, runtimes, now) {
+                self.place(cgroup, &placed);
+            }
+        }
+    }
+
+    fn place(&mut self, cgroup: CgroupId, placed: &Placed) {
+        if let Err(error) = self.tables.set_cgroup(cgroup, placed.workload, placed.container) {
+            tracing::warn!(%error, "a cgroup is only known to user space");
+        }
+        if placed.root
+            && let Some(workload) = self.state.workload(placed.workload)
+        {
+            self.batch.push(Record::Workload(workload.clone()));
+        }
+    }
+
+    /// The workload of a process: the kernel's word, where both sides agree on the root.
+    fn workload_of(&self, process: &ProcessState) -> WorkloadId {
+        self.state.workload_of(WorkloadId(process.workload), CgroupId(process.cgroup))
+    }
+
+    fn began(
+        &mut self,
+        process: &ProcessState,
+        path: Option<String>,
+        interpreter: Option<String>,
+        previous: Option<EventId>,
+        now: BootTime,
+        journal: bool,
+    ) {
+        let workload = self.workload_of(process);
+        let container = self.state.is_container(workload);
+        let Some(record) = facts::process(process, workload, container, path, interpreter) else { return };
+        let exec = self.state.began(record, previous, now);
+        if journal {
+            self.journal_process(exec);
+        }
+    }
+
+    /// Writes a process into the batch, unless it stands there already.
+    pub fn journal_process(&mut self, exec: EventId) {
+        if let Some(known) = self.state.process_mut(exec)
+            && !known.journalled
+        {
+            known.journalled = true;
+            self.batch.push(Record::Process(known.process.clone()));
+        }
+    }
+
+    /// A process whose start was not seen: what the kernel tells now is all there is; the path is evidence from /proc.
+    pub fn adopt_if_unknown(&mut self, process: &ProcessState, now: BootTime) {
+        if process.exec == 0 || self.state.process(EventId(process.exec)).is_some() {
+            return;
+        }
+        let path = std::fs::read_link(format!("/proc/{}/exe", process.tgid))
+            .ok()
+            .map(|path| path.display().to_string());
+        self.began(process, path, None, None, now, false);
+        let parent = self.state.alive().find(|key| key.pid == process.ppid).copied();
+        if let Some(known) = self.state.process_mut(EventId(process.exec)) {
+            known.process.parent = known.process.parent.or(parent);
+        }
+    }
+
+    fn access_event(&mut self, event: Event) {
+        let Event::Access {
+            stamp,
+            process,
+            object,
+            target_workload,
+            target_cgroup,
+            how,
+            mode,
+            verdict,
+            uncounted,
+            generation,
+            names,
+        } = event
+        else {
+            return;
+        };
+        self.adopt_if_unknown(&process, stamp.time);
+        let key = AccessKey {
+            start: process.start,
+            object,
+            workload: process.workload,
+            tgid: process.tgid,
+            how,
+            mode,
+            verdict,
+        };
+        if !uncounted {
+            self.accesses.first(key, stamp.id);
+        }
+        let count = first_count(&stamp, &process);
+        let target = Some((target_workload, target_cgroup));
+        self.access(&key, stamp.id, &count, &names, target, generation);
+    }
+
+    /// Makes the record of an access. Without an event the names and the target are found again.
+    fn access(
+        &mut self,
+        key: &AccessKey,
+        id: EventId,
+        count: &Count,
+        names: &[String],
+        target: Option<(WorkloadId, CgroupId)>,
+        generation: u64,
+    ) {
+        let is_process = matches!(key.how, how::ENVIRON | how::PTRACE);
+        let cgroup = CgroupId(count.cgroup);
+        let workload = self.state.workload_of(WorkloadId(key.workload), cgroup);
+        let exec = (count.exec != 0 && key.tgid != 0).then_some(EventId(count.exec));
+        let target = is_process.then(|| self.target(key, workload, target));
+        let secret = match &target {
+            Some(target) => environment_of(target),
+            None => match self.secrets.resolve(model_inode(key.object), names) {
+                Some(secret) => secret,
+                // Not one of ours any more, or the self-test's.
+                None => return,
+            },
+        };
+        let name = secret_label(&secret);
+        let own = target.as_ref().is_some_and(|target| target.relation == TargetRelation::Own);
+        let order = (!own && key.tgid != 0).then(|| self.state.order(workload, &name));
+        if let Some(exec) = exec {
+            self.journal_process(exec);
+            if !own {
+                self.state.touched(exec, &name);
+            }
+        }
+        if let Some(exec) = target.as_ref().and_then(|target| self.state.exec_of(target.process)) {
+            self.journal_process(exec);
+        }
+        self.batch.push(Record::Access(Access {
+            id,
+            first: BootTime::from_nanos(count.first),
+            last: BootTime::from_nanos(count.last),
+            total: count.total,
+            workload,
+            cgroup,
+            process: crate::counts::Key::process(key),
+            exec,
+            secret,
+            inode: (!is_process).then(|| model_inode(key.object)),
+            how: access_kind(key.how),
+            mode: access_mode(key.mode),
+            target,
+            verdict: verdict_of(key.verdict),
+            denied_by: None,
+            enforced_by: EnforcedBy::ObserveOnly,
+            policy: None,
+            generation,
+            order,
+        }));
+    }
+
+    fn target(&self, key: &AccessKey, reader: WorkloadId, told: Option<(WorkloadId, CgroupId)>) -> Target {
+        let process = ProcessKey { pid: key.object.generation, start: BootTime::from_nanos(key.object.ino) };
+        let known = self.state.exec_of(process).and_then(|exec| self.state.process(exec));
+        let (workload, cgroup) = match (told, known) {
+            (Some((workload, cgroup)), _) => (self.state.workload_of(workload, cgroup), cgroup),
+            (None, Some(known)) => (known.process.workload, known.process.cgroup),
+            (None, None) => (WorkloadId::UNKNOWN, CgroupId(0)),
+        };
+        let relation = if crate::counts::Key::process(key) == Some(process) {
+            TargetRelation::Own
+        } else if workload.is_known() && workload == reader {
+            TargetRelation::Sibling
+        } else {
+            TargetRelation::Other
+        };
+        Target { process, workload, cgroup, relation }
+    }
+
+    fn connection(&mut self, key: &ConnectionKey, id: EventId, count: &Count, generation: u64) {
+        let cgroup = CgroupId(count.cgroup);
+        let exec = (count.exec != 0 && key.tgid != 0).then_some(EventId(count.exec));
+        let tainted_by = exec.map(|exec| self.state.tainted_by(exec)).unwrap_or_default();
+        if let Some(exec) = exec {
+            self.journal_process(exec);
+        }
+        let process = crate::counts::Key::process(key);
+        self.batch.push(Record::Connection(Connection {
+            id,
+            first: BootTime::from_nanos(count.first),
+            last: BootTime::from_nanos(count.last),
+            total: count.total,
+            workload: self.state.workload_of(WorkloadId(key.workload), cgroup),
+            cgroup,
+            process,
+            exec,
+            destination: process.map(|_| destination(key)),
+            port: key.port,
+            protocol: protocol(key.protocol),
+            family: key.family,
+            unconnected: key.unconnected != 0,
+            tainted_by,
+            verdict: verdict_of(key.verdict),
+            denied_by: None,
+            enforced_by: EnforcedBy::ObserveOnly,
+            policy: None,
+            generation,
+        }));
+    }
+
+    /// Reads the kernel's counters and losses. `first_look`: the tables are those of an agent before, whose losses
+    /// have been told.
+    pub fn tick(&mut self, now: BootTime, first_look: bool) -> Result<(), cofferdam_sensor::TableError> {
+        // Whose end was seen before the tables are read can add nothing any more.
+        let dead: HashSet<ProcessKey> = self.ended.drain().map(|(process, _)| process).collect();
+        let mut entries = Vec::new();
+        self.tables.for_each_access(|key, count| entries.push((key, count)))?;
+        let reading = self.accesses.read(&entries, &dead);
+        for (key, id, count) in reading.grown {
+            self.access(&key, id, &count, &[], None, 0);
+        }
+        for key in &reading.ended {
+            self.tables.forget_access(key);
+        }
+        let mut entries = Vec::new();
+        self.tables.for_each_connection(|key, count| entries.push((key, count)))?;
+        let reading = self.connections.read(&entries, &dead);
+        for (key, id, count) in reading.grown {
+            self.connection(&key, id, &count, 0);
+        }
+        for key in &reading.ended {
+            self.tables.forget_connection(key);
+        }
+        for mut loss in self.losses.look(&self.tables.losses()?, now, first_look) {
+            loss.workload = loss.workload.map(|id| self.state.workload_of(id, CgroupId(id.0)));
+            self.batch.push(Record::Loss(loss));
+        }
+        for cgroup in self.state.bury(now) {
+            self.tables.forget_cgroup(cgroup);
+        }
+        Ok(())
+    }
+
+    /// Records that could not be decoded are a loss like any other.
+    pub fn malformed(&mut self, count: u64, since: BootTime, now: BootTime) {
+        if count > 0 {
+            self.batch.push(Record::Loss(cofferdam_model::Loss {
+                since,
+                until: now,
+                hook: "ring".to_owned(),
+                workload: None,
+                reason: LossReason::Malformed,
+                count,
+            }));
+        }
+    }
+
+    /// What a container's configuration declares at or below `/run/secrets`.
+    pub fn declare_secrets(
+        &mut self,
+        owner: WorkloadId,
+        mounts: &[DeclaredMount],
+        host: &MountTable,
+        now: BootTime,
+    ) {
+        let Self { secrets, query, tables, batch, .. } = self;
+        batch.extend(secrets.declared(owner, mounts, host, query, tables, now));
+    }
+
+    /// What a running container's mount table shows at or below `/run/secrets`.
+    pub fn look_into(&mut self, owner: WorkloadId, pid: u32, now: BootTime) {
+        let Self { secrets, query, tables, batch, .. } = self;
+        batch.extend(secrets.mounted_in(owner, pid, query, tables, now));
+    }
+
+    /// Looks at the host's mounts again.
+    pub fn refresh_secrets(&mut self, host: &MountTable, now: BootTime) {
+        let Self { state, secrets, query, tables, batch, .. } = self;
+        batch.extend(secrets.refresh(host, query, tables, now, &|pod| state.of_pod(pod)));
+    }
+}
+
+fn first_count(stamp: &Stamp, process: &ProcessState) -> Count {
+    let time = stamp.time.as_nanos();
+    Count {
+        total: 1,
+        last: time,
+        first: time,
+        exec: process.exec,
+        cgroup: process.cgroup,
+        cpu: (stamp.id.0 & 0xff) as u32,
+        unsent: 0,
+    }
+}
+
+/// The environment (or memory) of a process, as a secret.
+fn environment_of(target: &Target) -> SecretRef {
+    SecretRef {
+        kind: SecretKind::Environment,
+        namespace: None,
+        name: "environment".to_owned(),
+        pod_uid: None,
+        uid: None,
+        key: None,
+        owner: target.workload.is_known().then_some(target.workload),
+    }
+}
+
+/// Display name with key, as `tainted_by` shows it.
+pub fn secret_label(secret: &SecretRef) -> String {
+    match &secret.key {
+        Some(key) => format!("{}:{key}", secret.display_name()),
+        None => secret.display_name(),
+    }
+}
+
+fn access_kind(number: u16) -> AccessKind {
+    match number {
+        how::RECEIVE => AccessKind::Receive,
+        how::MMAP => AccessKind::Mmap,
+        how::ENVIRON => AccessKind::Environ,
+        how::PTRACE => AccessKind::Ptrace,
+        _ => AccessKind::Open,
+    }
+}
+
+fn access_mode(bits: u8) -> AccessMode {
+    match (bits & mode::ATTACH != 0, bits & mode::READ != 0, bits & mode::WRITE != 0) {
+        (true, ..) => AccessMode::Attach,
+        (_, true, true) => AccessMode::ReadWrite,
+        (_, false, true) => AccessMode::Write,
+        _ => AccessMode::Read,
+    }
+}
+
+fn verdict_of(number: u8) -> Verdict {
+    match number {
+        verdict::DENIED => Verdict::Denied,
+        verdict::WOULD_DENY => Verdict::WouldDeny,
+        _ => Verdict::Allowed,
+    }
+}
+
+fn protocol(number: u8) -> Protocol {
+    match number {
+        6 => Protocol::Tcp,
+        17 | 136 => Protocol::Udp,
+        1 | 58 => Protocol::Icmp,
+        132 => Protocol::Sctp,
+        _ => Protocol::Other,
+    }
+}
+
+/// A mapped address is IPv4 to whoever asks.
+fn destination(key: &ConnectionKey) -> std::net::IpAddr {
+    let address = key.address;
+    if key.family == 4 {
+        return std::net::Ipv4Addr::new(address[0], address[1], address[2], address[3]).into();
+    }
+    std::net::Ipv6Addr::from(address).to_canonical()
+}

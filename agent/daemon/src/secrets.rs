@@ -1,0 +1,338 @@
+//! Secrets of this node: from what inventory finds to what the kernel watches, and back from a file's key to the
+//! secret that it is.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cofferdam_inventory::mounts::{Device, MountTable};
+use cofferdam_inventory::oci_config::DeclaredMount;
+use cofferdam_inventory::volumes::{
+    self, ConfiguredSecret, FileKind, Source, Volume, VolumeChanges, VolumeOwner, Volumes,
+};
+use cofferdam_model::{BootTime, FilesystemKey, InodeKey, PodUid, Record, SecretKind, SecretRef, WorkloadId};
+use cofferdam_sensor::{Query, Tables, Watch};
+
+/// Files of a secret tree that are marked one by one, so that a hard link elsewhere is still caught; beyond it the
+/// tree's roof alone counts.
+const MARKED_FILES_MAX: usize = 16_384;
+/// Remembered superblocks, those that are no longer mounted included.
+const FILESYSTEMS_MAX: usize = 32_768;
+/// Remembered single files.
+const FILES_MAX: usize = 65_536;
+
+/// What lies on one watched superblock.
+#[derive(Debug, Default)]
+struct Watched {
+    watch: Watch,
+    volumes: Vec<Volume>,
+}
+
+/// The secrets, and what the kernel was told of them.
+pub struct Secrets {
+    volumes: Volumes,
+    configured: Vec<ConfiguredSecret>,
+    filesystems: HashMap<FilesystemKey, Watched>,
+    files: HashMap<InodeKey, SecretRef>,
+    /// Volumes that could not be watched, and why; told in `status`.
+    failures: HashMap<PathBuf, String>,
+    bounds_hit: u64,
+}
+
+impl Secrets {
+    /// Nothing is known yet.
+    pub fn new(configured: Vec<ConfiguredSecret>) -> Self {
+        Self {
+            volumes: Volumes::default(),
+            configured,
+            filesystems: HashMap::new(),
+            files: HashMap::new(),
+            failures: HashMap::new(),
+            bounds_hit: 0,
+        }
+    }
+
+    /// Looks at the host's mounts again: volumes of pods, and what the configuration names.
+    pub fn refresh(
+        &mut self,
+        host: &MountTable,
+        query: &mut Query,
+        tables: &mut Tables,
+        now: BootTime,
+        of_pod: &dyn Fn(&PodUid) -> Vec<WorkloadId>,
+    ) -> Vec<Record> {
+        let found = volumes::kubelet_volumes(host, &csi_driver);
+        let mut changes = vec![self.volumes.replace(VolumeOwner::Host, found)];
+        let configured = self.configured.iter().flat_map(|secret| {
+            // Links are resolved anew each time: what the name leads to is the secret.
+            let path = fs::canonicalize(&secret.path).unwrap_or_else(|_| secret.path.clone());
+            volumes::configured(host, &ConfiguredSecret { path, ..secret.clone() }, &file_kind)
+        });
+        let configured: Vec<Volume> = configured.collect();
+        changes.push(self.volumes.replace(VolumeOwner::Configuration, configured));
+        changes.into_iter().flat_map(|change| self.apply(change, query, tables, now, of_pod)).collect()
+    }
+
+    /// What a container's configuration declares at or below `/run/secrets`, known before it starts.
+    pub fn declared(
+        &mut self,
+        owner: WorkloadId,
+        mounts: &[DeclaredMount],
+        host: &MountTable,
+        query: &mut Query,
+        tables: &mut Tables,
+        now: BootTime,
+    ) -> Vec<Record> {
+        let known = self.volumes.pod_devices();
+        let found: Vec<Volume> = mounts
+            .iter()
+            .filter_map(|mount| Some((mount, fs::canonicalize(mount.source.as_deref()?).ok()?)))
+            .flat_map(|(mount, path)| {
+                let at = ConfiguredSecret { name: mount.destination.clone(), path };
+                volumes::configured(host, &at, &file_kind)
+            })
+            .filter(|volume| !known.contains(&volume.device))
+            .map(|mut volume| {
+                volume.secret.kind = SecretKind::RunSecrets;
+                volume.secret.owner = Some(owner);
+                volume
+            })
+            .collect();
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let changes = self.volumes.replace(VolumeOwner::Container(owner), found);
+        self.apply(changes, query, tables, now, &|_| Vec::new())
+    }
+
+    /// What a running container's own mount table shows at or below `/run/secrets`, beyond what was declared.
+    pub fn mounted_in(
+        &mut self,
+        owner: WorkloadId,
+        pid: u32,
+        query: &mut Query,
+        tables: &mut Tables,
+        now: BootTime,
+    ) -> Vec<Record> {
+        let Ok(table) = MountTable::read(Path::new(&format!("/proc/{pid}/mountinfo"))) else {
+            return Vec::new();
+        };
+        let known = self.volumes.devices();
+        let found = volumes::run_secrets(&table, pid, owner, &known, &file_kind);
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let declared = self.volumes.iter().filter(|volume| volume.secret.owner == Some(owner)).cloned();
+        let all = declared.chain(found).collect();
+        let changes = self.volumes.replace(VolumeOwner::Container(owner), all);
+        self.apply(changes, query, tables, now, &|_| Vec::new())
+    }
+
+    fn apply(
+        &mut self,
+        changes: VolumeChanges,
+        query: &mut Query,
+        tables: &mut Tables,
+        now: BootTime,
+        of_pod: &dyn Fn(&PodUid) -> Vec<WorkloadId>,
+    ) -> Vec<Record> {
+        let mut records = Vec::new();
+        for volume in changes.added {
+            match self.watch(&volume, query, tables) {
+                Ok(()) => drop(self.failures.remove(&volume.host_path)),
+                Err(reason) => {
+                    tracing::warn!(path = %volume.host_path.display(), reason, "a secret cannot be watched");
+                    self.failures.insert(volume.host_path.clone(), reason);
+                }
+            }
+            let visible_to = match (&volume.secret.owner, &volume.secret.pod_uid) {
+                (Some(owner), _) => vec![*owner],
+                (None, Some(pod)) => of_pod(pod),
+                (None, None) => Vec::new(),
+            };
+            records.push(record(&volume, visible_to, now, None));
+        }
+        records.extend(changes.removed.iter().map(|volume| record(volume, Vec::new(), now, Some(now))));
+        records
+    }
+
+    /// Records of every volume of a pod, with who may see it now.
+    pub fn of_pod(&self, pod: &PodUid, visible_to: &[WorkloadId], now: BootTime) -> Vec<Record> {
+        let of_pod = self.volumes.iter().filter(|volume| volume.secret.pod_uid.as_ref() == Some(pod));
+        of_pod.map(|volume| record(volume, visible_to.to_vec(), now, None)).collect()
+    }
+
+    /// Tells the kernel.
+    fn watch(&mut self, volume: &Volume, query: &mut Query, tables: &mut Tables) -> Result<(), String> {
+        if volume.source == Source::PartOfVolume {
+            return Ok(());
+        }
+        let facts = query.file(&volume.host_path).map_err(|error| error.to_string())?;
+        let filesystem = facts.key.filesystem;
+        if Device(filesystem.device) != volume.device
+            && matches!(volume.source, Source::WholeFilesystem { .. })
+        {
+            return Err("something else is mounted over it".to_owned());
+        }
+        if !self.filesystems.contains_key(&filesystem) && self.filesystems.len() >= FILESYSTEMS_MAX {
+            self.bounds_hit += 1;
+            return Err(format!("more than {FILESYSTEMS_MAX} file systems are watched"));
+        }
+        match volume.source {
+            Source::File => self.mark(facts.key, volume.secret.clone(), tables)?,
+            Source::Tree => {
+                tables.mark_tree(facts.key).map_err(|error| error.to_string())?;
+                self.mark_below(volume, query, tables);
+            }
+            Source::WholeFilesystem { .. } | Source::PartOfVolume => {}
+        }
+        let entry = self.filesystems.entry(filesystem).or_default();
+        entry.volumes.retain(|other| other != volume);
+        entry.volumes.push(volume.clone());
+        entry.watch = merge(entry.watch, volume.source);
+        tables.watch(filesystem, entry.watch).map_err(|error| error.to_string())
+    }
+
+    fn mark(&mut self, key: InodeKey, secret: SecretRef, tables: &mut Tables) -> Result<(), String> {
+        tables.mark_file(key).map_err(|error| error.to_string())?;
+        if self.files.len() >= FILES_MAX && !self.files.contains_key(&key) {
+            self.bounds_hit += 1;
+            return Ok(());
+        }
+        self.files.insert(key, secret);
+        Ok(())
+    }
+
+    /// Marks what lies in a secret tree now.
+    fn mark_below(&mut self, volume: &Volume, query: &mut Query, tables: &mut Tables) {
+        for path in files_below(&volume.host_path) {
+            let Ok(facts) = query.file(&path) else { continue };
+            let key = path.strip_prefix(&volume.host_path).ok().map(|key| key.display().to_string());
+            let secret = SecretRef { key, ..volume.secret.clone() };
+            if let Err(reason) = self.mark(facts.key, secret, tables) {
+                tracing::warn!(path = %path.display(), reason, "a secret file is only known by its folder");
+                return;
+            }
+        }
+    }
+
+    /// The secret that a file is. `names` go from the file up to the root of its file system; where they are missing
+    /// (an event that was deferred), the file is looked for by its inode.
+    pub fn resolve(&mut self, key: InodeKey, names: &[String]) -> Option<SecretRef> {
+        if let Some(secret) = self.files.get(&key) {
+            return Some(secret.clone());
+        }
+        let watched = self.filesystems.get(&key.filesystem)?;
+        let found: Vec<String>;
+        let names = if names.is_empty() {
+            found =
+                watched.volumes.iter().find_map(|volume| names_of_inode(volume, key.ino)).unwrap_or_default();
+            &found
+        } else {
+            names
+        };
+        let volume = watched
+            .volumes
+            .iter()
+            .filter(|volume| !matches!(volume.source, Source::File | Source::PartOfVolume))
+            .max_by_key(|volume| (volume.key(names).is_some(), volume.root.as_os_str().len()))?;
+        let secret = SecretRef { key: volume.key(names), ..volume.secret.clone() };
+        if secret.key.is_some() && self.files.len() < FILES_MAX {
+            self.files.insert(key, secret.clone());
+        }
+        Some(secret)
+    }
+
+    /// Superblocks whose files are wanted when open descriptors are looked through, with how many volumes lie there.
+    pub fn devices(&self) -> Vec<u32> {
+        self.filesystems.keys().map(|filesystem| filesystem.device).collect()
+    }
+
+    /// Whether a file is a secret, by what the kernel was told.
+    pub fn is_secret(&self, key: InodeKey, name: &str) -> bool {
+        if self.files.contains_key(&key) {
+            return true;
+        }
+        let Some(watched) = self.filesystems.get(&key.filesystem) else { return false };
+        watched.watch.whole && !(watched.watch.kubelet && matches!(name, "ca.crt" | "namespace"))
+    }
+
+    /// How many volumes are known.
+    pub fn len(&self) -> usize {
+        self.volumes.iter().count()
+    }
+
+    /// What cannot be watched, and why.
+    pub fn failures(&self) -> impl Iterator<Item = (&PathBuf, &String)> {
+        self.failures.iter()
+    }
+}
+
+fn record(volume: &Volume, visible_to: Vec<WorkloadId>, now: BootTime, until: Option<BootTime>) -> Record {
+    Record::Secret {
+        secret: volume.secret.clone(),
+        path: Some(volume.host_path.display().to_string()),
+        visible_to,
+        since: now,
+        until,
+    }
+}
+
+fn merge(watch: Watch, source: Source) -> Watch {
+    match source {
+        Source::WholeFilesystem { kubelet } => {
+            // Named twice, once without exceptions: then there are none.
+            let kubelet = kubelet && (!watch.whole || watch.kubelet);
+            Watch { whole: true, kubelet, ..watch }
+        }
+        Source::File => Watch { files: true, ..watch },
+        Source::Tree => Watch { files: true, trees: true, ..watch },
+        Source::PartOfVolume => watch,
+    }
+}
+
+fn file_kind(path: &Path) -> Option<FileKind> {
+    let found = fs::metadata(path).ok()?;
+    Some(if found.is_dir() { FileKind::Folder } else { FileKind::File })
+}
+
+/// Driver of a CSI volume, from the kubelet's own note beside it.
+fn csi_driver(folder: &Path) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct VolData {
+        driver_name: String,
+    }
+    let text = fs::read(folder.join("vol_data.json")).ok()?;
+    serde_json::from_slice(&text).ok().map(|data: VolData| data.driver_name)
+}
+
+/// Regular files below a folder, links not followed, bounded.
+fn files_below(root: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            if files.len() + folders.len() >= MARKED_FILES_MAX {
+                return files;
+            }
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() => files.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    files
+}
+
+/// Names from the file with this inode number up to the volume's root.
+fn names_of_inode(volume: &Volume, ino: u64) -> Option<Vec<String>> {
+    use std::os::unix::fs::MetadataExt;
+    let path = files_below(&volume.host_path)
+        .into_iter()
+        .find(|path| fs::symlink_metadata(path).is_ok_and(|found| found.ino() == ino))?;
+    let inside = path.strip_prefix(&volume.host_path).ok()?;
+    Some(inside.components().rev().map(|name| name.as_os_str().to_string_lossy().into_owned()).collect())
+}
