@@ -8,12 +8,16 @@
 
 pub mod cgroup_path;
 pub mod environment;
+pub mod first_reads;
 pub mod hierarchy;
 pub mod json;
 pub mod mounts;
 pub mod names;
 pub mod oci_config;
+pub mod processes;
+pub mod procfs;
 pub mod runc_state;
 pub mod runtime_state;
+pub mod volume_files;
 pub mod volumes;
 pub mod workloads;

@@ -54,11 +54,11 @@ impl ContainerNames {
     pub fn from_config(container_id: ContainerId, config: ContainerConfig) -> Self {
         let pod = config.pod;
         Self {
-            namespace: pod.namespace.filter(fits),
-            pod: pod.pod.filter(fits),
-            container: pod.container.filter(fits),
+            namespace: pod.namespace.filter(|name| fits(name)),
+            pod: pod.pod.filter(|name| fits(name)),
+            container: pod.container.filter(|name| fits(name)),
             sandbox: pod.container_type.map(|kind| kind == "sandbox"),
-            image: pod.image.filter(fits).map(|name| Image { name, digest: None }),
+            image: pod.image.filter(|name| fits(name)).map(|name| Image { name, digest: None }),
             credential_variables: Some(config.credential_variables),
             ..Self::of(container_id)
         }
@@ -90,7 +90,7 @@ impl ContainerNames {
 }
 
 /// Whether a name is of a length that a runtime gives.
-pub fn fits(name: &String) -> bool {
+pub fn fits(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_MAX
 }
 
