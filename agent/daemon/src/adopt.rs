@@ -105,7 +105,7 @@ fn held(pipeline: &mut Pipeline, pid: u32, descriptor: &Path, devices: &[u32], n
         return;
     }
     let Some(state) = pipeline.tables.process(pid) else { return };
-    let Some(secret) = pipeline.secrets.resolve(facts.key, &[]) else { return };
+    let Some(secret) = pipeline.resolve(facts.key) else { return };
     let Some(exec) = facts::exec_id(&state) else { return };
     let known = pipeline.state.process(exec).map(|known| (known.process.workload, known.process.cgroup));
     let Some((workload, cgroup)) = known else { return };

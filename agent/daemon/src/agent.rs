@@ -32,6 +32,8 @@ const BATCHES_AHEAD: usize = 16;
 const LINGER: Duration = Duration::from_millis(10);
 /// How often counters, losses and clocks are read.
 const TICK: Duration = Duration::from_secs(1);
+/// Ticks between two looks for processes whose end was not seen.
+const SWEEP_TICKS: u64 = 30;
 /// Live events kept for watchers that fall behind.
 const LIVE_EVENTS: usize = 8_192;
 
@@ -105,6 +107,7 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
         ready: None,
         malformed: 0,
         last_tick: Instant::now(),
+        ticks: 0,
     };
 
     let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
@@ -144,6 +147,7 @@ struct Agent {
     ready: Option<WallTime>,
     malformed: u64,
     last_tick: Instant,
+    ticks: u64,
 }
 
 impl Agent {
@@ -210,6 +214,10 @@ impl Agent {
                 self.last_tick = Instant::now();
                 if let Err(error) = self.pipeline.tick(now, false) {
                     tracing::error!(%error, "counters could not be read; they are monotonic, the next reading has them");
+                }
+                self.ticks += 1;
+                if self.ticks.is_multiple_of(SWEEP_TICKS) {
+                    self.pipeline.sweep(now);
                 }
                 self.commit(now)?;
                 self.publish_status();

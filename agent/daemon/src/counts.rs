@@ -10,6 +10,9 @@ use cofferdam_model::{BootTime, EventId, ProcessKey};
 use cofferdam_sensor::abi::count::Count;
 use cofferdam_sensor::abi::key::{AccessKey, ConnectionKey};
 
+/// Remembered counters that may be gone from the kernel's table before they are looked through.
+const STRAYS_MAX: usize = 1_024;
+
 /// A counter's key.
 pub trait Key: Copy + Eq + std::hash::Hash {
     /// Its process; `None` for what exceeded a budget and is counted for the whole workload.
@@ -77,12 +80,17 @@ impl<K: Key> Counts<K> {
                 self.told.remove(key);
             }
         }
+        // An event that came after its process's last reading (the rings are two) has no counter any more.
+        if self.told.len() > entries.len() + STRAYS_MAX {
+            let running: HashSet<K> = entries.iter().map(|(key, _)| *key).collect();
+            self.told.retain(|key, _| running.contains(key));
+        }
         reading
     }
 
-    /// Running counters.
-    pub fn len(&self) -> usize {
-        self.told.len()
+    /// Processes that have counters.
+    pub fn processes(&self) -> HashSet<ProcessKey> {
+        self.told.keys().filter_map(Key::process).collect()
     }
 }
 
@@ -121,7 +129,17 @@ mod tests {
         let dead = HashSet::from([ProcessKey { pid: 1, start: BootTime::from_nanos(5) }]);
         let reading = counts.read(&[(key(1), count(3)), (key(2), count(1))], &dead);
         assert_eq!((reading.grown.len(), reading.ended.len()), (2, 1));
-        assert_eq!(counts.len(), 1);
+        assert_eq!(counts.processes().len(), 1);
+    }
+
+    #[test]
+    fn a_late_event_of_a_retired_counter_is_not_remembered_for_ever() {
+        let mut counts = Counts::default();
+        for tgid in 1..=2_000 {
+            counts.first(key(tgid), EventId(u64::from(tgid)));
+        }
+        counts.read(&[(key(1), count(1))], &HashSet::new());
+        assert_eq!(counts.processes().len(), 1);
     }
 
     #[test]

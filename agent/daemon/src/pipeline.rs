@@ -1,6 +1,6 @@
 //! The way of an event through the agent: decoded by the sensor, enriched here, into a batch for the journal.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use cofferdam_inventory::cgroup_path::RuntimeState;
 use cofferdam_inventory::mounts::MountTable;
@@ -35,8 +35,8 @@ pub struct Pipeline {
     pub losses: Losses,
     accesses: Counts<AccessKey>,
     connections: Counts<ConnectionKey>,
-    /// Processes whose end was seen, with when: their counters are retired by the next reading but one.
-    ended: HashMap<ProcessKey, BootTime>,
+    /// Processes whose end was seen: their counters are retired by the next reading.
+    ended: HashSet<ProcessKey>,
     batch: Vec<Record>,
     /// Cgroups that are new or were entered: their names are wanted.
     unnamed: Vec<CgroupId>,
@@ -55,7 +55,7 @@ impl Pipeline {
             losses: Losses::default(),
             accesses: Counts::default(),
             connections: Counts::default(),
-            ended: HashMap::new(),
+            ended: HashSet::new(),
             batch: Vec::new(),
             unnamed: Vec::new(),
             mounts_stale: false,
@@ -145,7 +145,7 @@ impl Pipeline {
                     self.batch.push(Record::Exit { process, exec, at: stamp.time });
                 }
                 self.state.exited(process, stamp.time);
-                self.ended.insert(process, stamp.time);
+                self.ended.insert(process);
             }
             Event::Access { .. } => self.access_event(event),
             Event::Connection { stamp, process, key, uncounted, generation } => {
@@ -291,7 +291,7 @@ impl Pipeline {
         let target = is_process.then(|| self.target(key, workload, target));
         let secret = match &target {
             Some(target) => environment_of(target),
-            None => match self.secrets.resolve(model_inode(key.object), names) {
+            None => match self.secrets.resolve(model_inode(key.object), names, &mut self.query) {
                 Some(secret) => secret,
                 // Not one of ours any more, or the self-test's.
                 None => return,
@@ -385,7 +385,7 @@ impl Pipeline {
     /// have been told.
     pub fn tick(&mut self, now: BootTime, first_look: bool) -> Result<(), cofferdam_sensor::TableError> {
         // Whose end was seen before the tables are read can add nothing any more.
-        let dead: HashSet<ProcessKey> = self.ended.drain().map(|(process, _)| process).collect();
+        let dead = std::mem::take(&mut self.ended);
         let mut entries = Vec::new();
         self.tables.for_each_access(|key, count| entries.push((key, count)))?;
         let reading = self.accesses.read(&entries, &dead);
@@ -414,6 +414,21 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Finds processes whose end was not seen, because the ring was full: the kernel's own table does not hold them.
+    pub fn sweep(&mut self, now: BootTime) {
+        let mut candidates = self.accesses.processes();
+        candidates.extend(self.connections.processes());
+        candidates.extend(self.state.alive().copied());
+        for process in candidates {
+            let alive =
+                self.tables.process(process.pid).is_some_and(|state| state.start == process.start.as_nanos());
+            if !alive {
+                self.state.exited(process, now);
+                self.ended.insert(process);
+            }
+        }
+    }
+
     /// Records that could not be decoded are a loss like any other.
     pub fn malformed(&mut self, count: u64, since: BootTime, now: BootTime) {
         if count > 0 {
@@ -426,6 +441,11 @@ impl Pipeline {
                 count,
             }));
         }
+    }
+
+    /// The secret that a file is, by its key alone.
+    pub fn resolve(&mut self, key: cofferdam_model::InodeKey) -> Option<SecretRef> {
+        self.secrets.resolve(key, &[], &mut self.query)
     }
 
     /// What a container's configuration declares at or below `/run/secrets`.

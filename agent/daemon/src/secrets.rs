@@ -195,11 +195,7 @@ impl Secrets {
 
     fn mark(&mut self, key: InodeKey, secret: SecretRef, tables: &mut Tables) -> Result<(), String> {
         tables.mark_file(key).map_err(|error| error.to_string())?;
-        if self.files.len() >= FILES_MAX && !self.files.contains_key(&key) {
-            self.bounds_hit += 1;
-            return Ok(());
-        }
-        self.files.insert(key, secret);
+        self.remember(key, secret);
         Ok(())
     }
 
@@ -217,30 +213,55 @@ impl Secrets {
     }
 
     /// The secret that a file is. `names` go from the file up to the root of its file system; where they are missing
-    /// (an event that was deferred), the file is looked for by its inode.
-    pub fn resolve(&mut self, key: InodeKey, names: &[String]) -> Option<SecretRef> {
+    /// (an event that was deferred), the files of its volumes are looked through.
+    pub fn resolve(&mut self, key: InodeKey, names: &[String], query: &mut Query) -> Option<SecretRef> {
         if let Some(secret) = self.files.get(&key) {
             return Some(secret.clone());
         }
         let watched = self.filesystems.get(&key.filesystem)?;
-        let found: Vec<String>;
-        let names = if names.is_empty() {
-            found =
-                watched.volumes.iter().find_map(|volume| names_of_inode(volume, key.ino)).unwrap_or_default();
-            &found
-        } else {
-            names
-        };
+        if names.is_empty() {
+            for volume in watched.volumes.clone() {
+                self.learn(&volume, query);
+            }
+            if let Some(secret) = self.files.get(&key) {
+                return Some(secret.clone());
+            }
+        }
+        let watched = self.filesystems.get(&key.filesystem)?;
         let volume = watched
             .volumes
             .iter()
             .filter(|volume| !matches!(volume.source, Source::File | Source::PartOfVolume))
             .max_by_key(|volume| (volume.key(names).is_some(), volume.root.as_os_str().len()))?;
         let secret = SecretRef { key: volume.key(names), ..volume.secret.clone() };
-        if secret.key.is_some() && self.files.len() < FILES_MAX {
-            self.files.insert(key, secret.clone());
+        if secret.key.is_some() {
+            self.remember(key, secret.clone());
         }
         Some(secret)
+    }
+
+    /// Learns which inode is which key of a volume.
+    fn learn(&mut self, volume: &Volume, query: &mut Query) {
+        for path in files_below(&volume.host_path) {
+            let (Ok(facts), Ok(inside)) = (query.file(&path), path.strip_prefix(&volume.host_path)) else {
+                continue;
+            };
+            let names: Vec<_> = inside
+                .components()
+                .rev()
+                .map(|name| name.as_os_str().to_string_lossy().into_owned())
+                .collect();
+            let key = volumes::key_of(&names);
+            self.remember(facts.key, SecretRef { key, ..volume.secret.clone() });
+        }
+    }
+
+    fn remember(&mut self, key: InodeKey, secret: SecretRef) {
+        if self.files.len() < FILES_MAX {
+            self.files.insert(key, secret);
+        } else {
+            self.bounds_hit += 1;
+        }
     }
 
     /// Superblocks whose files are wanted when open descriptors are looked through, with how many volumes lie there.
@@ -325,14 +346,4 @@ fn files_below(root: &Path) -> Vec<PathBuf> {
         }
     }
     files
-}
-
-/// Names from the file with this inode number up to the volume's root.
-fn names_of_inode(volume: &Volume, ino: u64) -> Option<Vec<String>> {
-    use std::os::unix::fs::MetadataExt;
-    let path = files_below(&volume.host_path)
-        .into_iter()
-        .find(|path| fs::symlink_metadata(path).is_ok_and(|found| found.ino() == ino))?;
-    let inside = path.strip_prefix(&volume.host_path).ok()?;
-    Some(inside.components().rev().map(|name| name.as_os_str().to_string_lossy().into_owned()).collect())
 }
