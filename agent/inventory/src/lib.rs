@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroup_path;
+pub mod cri;
 pub mod environment;
 pub mod first_reads;
 pub mod hierarchy;

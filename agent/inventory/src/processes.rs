@@ -143,6 +143,11 @@ impl Processes {
         self.get(*self.current.get(&pid)?)
     }
 
+    /// What every process that runs runs now.
+    pub fn running(&self) -> impl Iterator<Item = &Process> {
+        self.current.values().filter_map(|exec| self.get(*exec))
+    }
+
     /// The program that forked the process in which this one runs.
     pub fn parent(&self, exec: EventId) -> Option<&Process> {
         self.get(self.get(exec)?.parent_exec?)

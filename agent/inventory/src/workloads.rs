@@ -161,6 +161,11 @@ impl Workloads {
         }
     }
 
+    /// Whether a cgroup may yet turn out to be a container.
+    pub fn is_provisional(&self, id: CgroupId) -> bool {
+        self.cgroups.get(&id).is_some_and(|cgroup| cgroup.provisional && cgroup.removed.is_none())
+    }
+
     /// Cgroups that may yet turn out to be containers.
     pub fn provisional(&self) -> impl Iterator<Item = CgroupId> {
         self.cgroups
