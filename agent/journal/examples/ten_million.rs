@@ -23,6 +23,9 @@ fn main() -> anyhow::Result<()> {
     let temporary = tempfile::tempdir_in(".").context("make a temporary directory here")?;
     let dir = options.dir.unwrap_or_else(|| temporary.path().join("journal"));
     let (workloads, written) = fill(&dir, options.rows, options.rows_per_workload)?;
+    let begun = Instant::now();
+    drop(Journal::open(&dir, config())?);
+    let reopened = begun.elapsed();
     let reader = Reader::open(&dir)?;
 
     let middle = name(workloads / 2);
@@ -43,7 +46,7 @@ fn main() -> anyhow::Result<()> {
 
     println!(
         "{{\"rows\":{},\"workloads\":{workloads},\"bytes\":{},\"segments\":{},\"seconds_to_write\":{:.1},\
-         \"rows_per_second\":{:.0},\"slowest_batch_ms\":{:.1},\"p99_batch_ms\":{:.1},\"one_workload_first_ms\":{:.1},\
+         \"rows_per_second\":{:.0},\"slowest_batch_ms\":{:.1},\"p99_batch_ms\":{:.1},\"reopen_ms\":{:.1},\"one_workload_first_ms\":{:.1},\
          \"one_workload_ms\":{:.1},\"by_glob_ms\":{:.1},\"latest_100_ms\":{:.1},\"denied_rows\":{refusals},\
          \"denied_ms\":{:.1},\"timeline_ms\":{:.1},\"secrets_ms\":{:.1}}}",
         options.rows,
@@ -53,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         written.records as f64 / written.time.as_secs_f64(),
         ms(written.slowest),
         ms(written.p99),
+        ms(reopened),
         ms(first),
         ms(best),
         ms(by_glob),
@@ -105,10 +109,13 @@ struct Written {
     segments: usize,
 }
 
+fn config() -> Config {
+    Config { max_size: 32 << 30, ..Config::default() }
+}
+
 /// Interleaves the accesses of all workloads, as a busy node would.
 fn fill(dir: &Path, rows: u64, rows_per_workload: u64) -> anyhow::Result<(u64, Written)> {
-    let config = Config { max_size: 32 << 30, ..Config::default() };
-    let mut journal = Journal::open(dir, config)?;
+    let mut journal = Journal::open(dir, config())?;
     let boot: BootId = "0a1b2c3d-1111-2222-3333-444455556666".parse()?;
     let clock = Clock { booted: WallTime::now().before(Duration::from_hours(24)) };
     let workloads = (rows / rows_per_workload).max(1);

@@ -15,9 +15,9 @@ pub(crate) fn opt_bits(value: Option<u64>) -> Option<i64> {
     value.map(bits)
 }
 
-/// A count: what would not fit is kept at the most that does.
+/// A count. What is beyond 2^48 is nonsense, and is cut so that no sum of them ever overflows in SQLite.
 pub(crate) fn count(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+    value.min(1 << 48).cast_signed()
 }
 
 /// Two optional halves of an inode's key, as columns.

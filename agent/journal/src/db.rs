@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cofferdam_model::WallTime;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::Error;
 use crate::error::Doing;
@@ -17,8 +17,10 @@ pub(crate) const SCHEMA_VERSION: i64 = 1;
 /// "Cofd" in `application_id`, so that `file` and we know whose it is.
 const APPLICATION_ID: i64 = 0x436f_6664;
 const SCHEMA: &str = include_str!("schema.sql");
-/// How long a statement waits for another process's lock before it gives up.
+/// How long a statement waits for another connection's lock before it gives up.
 const BUSY: Duration = Duration::from_secs(2);
+/// The same where the writer can as well come back later: it must not keep the next batch waiting for a question.
+const BUSY_CLOSED: Duration = Duration::from_millis(100);
 
 /// Makes a segment in full before it gets its name, so that no reader ever sees half of one.
 /// `fill` puts in what is carried over from the segment before.
@@ -67,6 +69,7 @@ pub(crate) fn open_to_write(file: &SegmentFile, checkpoint_pages: u32) -> Result
     let conn = open_existing(&file.path)?;
     check_version(&conn, &file.path)?;
     (|| -> rusqlite::Result<()> {
+        conn.busy_timeout(BUSY)?;
         conn.pragma_update(None, "journal_mode", "wal")?;
         conn.pragma_update(None, "synchronous", "normal")?;
         conn.pragma_update(None, "cache_size", -4096)?;
@@ -84,7 +87,7 @@ pub(crate) fn open_existing(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).doing("open the journal segment", path)?;
     (|| -> rusqlite::Result<()> {
-        conn.busy_timeout(BUSY)?;
+        conn.busy_timeout(BUSY_CLOSED)?;
         conn.pragma_update(None, "cache_size", -256)?;
         conn.pragma_update(None, "temp_store", "memory")
     })()
@@ -123,13 +126,10 @@ pub(crate) fn quick_check(conn: &Connection, path: &Path) -> Result<(), Error> {
 pub(crate) fn settle(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::ZERO)?;
     let result = conn.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()));
-    conn.busy_timeout(BUSY)?;
+    conn.busy_timeout(BUSY_CLOSED)?;
     match result {
         Err(e)
-            if matches!(
-                e.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
-            ) =>
+            if matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) =>
         {
             Ok(())
         }
@@ -153,6 +153,12 @@ pub(crate) fn open_to_read(file: &SegmentFile) -> Result<Connection, Error> {
                 .doing("open the journal segment", &file.path)?;
             check_version(&conn, &file.path)?;
             conn
+        }
+        Err(Error::Sqlite { source, .. })
+            if matches!(source.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+                && file.path.exists() =>
+        {
+            return Err(Error::ReadOnlyMedium { path: file.path.clone(), source });
         }
         Err(error) => return Err(error),
     };

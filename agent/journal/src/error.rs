@@ -29,6 +29,18 @@ pub enum Error {
         /// Why not.
         source: rusqlite::Error,
     },
+    /// A segment's log cannot be read where nothing can be written.
+    #[error(
+        "{} has a write-ahead log that cannot be read on a medium that is read-only ({source}): \
+         copy the journal's directory to one that can be written",
+        path.display()
+    )]
+    ReadOnlyMedium {
+        /// The segment.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
     /// A segment was written by a newer version.
     #[error(
         "{} has schema {found}, but this cofferdam knows schemas up to {known}: \

@@ -142,7 +142,7 @@ mod tests {
         fs::write(&file.path, b"").unwrap();
         fs::write(with_end(&file.path, "-wal"), b"x").unwrap();
         fs::write(dir.path().join("journal-notes.sqlite"), b"").unwrap();
-        assert_eq!(list(dir.path()).unwrap().segments, [file.clone()]);
+        assert_eq!(list(dir.path()).unwrap().segments, std::slice::from_ref(&file));
         assert!(file.has_wal());
     }
 

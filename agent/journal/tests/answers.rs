@@ -1,5 +1,7 @@
 //! What is put in comes out, with names, and with what is missing.
 
+#![allow(clippy::allow_attributes, clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod common;
 
 use cofferdam_journal::{Entry, RowId};

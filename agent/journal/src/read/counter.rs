@@ -133,7 +133,8 @@ pub(super) fn find<B: Body>(
                     let counter = Counter::<B>::read(index, part, row)?;
                     // Ids grow with the time of the first event: what follows is older still.
                     let first = library.wall(counter.boot, counter.first);
-                    let too_old = || kept.first_key_value().is_some_and(|((oldest, ..), _)| first < *oldest);
+                    let latest = first.max(library.wall(counter.boot, counter.id.time()));
+                    let too_old = || kept.first_key_value().is_some_and(|((oldest, ..), _)| latest < *oldest);
                     if newest_first && kept.len() >= most && too_old() {
                         left_out = true;
                         break;
@@ -278,7 +279,7 @@ fn secret_ids(part: &Part, identities: Option<&HashSet<String>>) -> Result<Optio
 
 /// How many rows fit of workloads that nobody has named. They may belong to whom the question is about.
 pub(super) fn count_unnamed<B: Body>(names: &mut Names<'_>, question: &Question) -> u64 {
-    const MOST: usize = 100_000;
+    const MOST: usize = 10_000;
     let mut unnamed = question.unnamed.clone();
     unnamed.extend((0..names.library.boots.len()).map(|boot| (boot, WorkloadId::UNKNOWN)));
     u64::try_from(find::<B>(names, question, Some(&unnamed), MOST).rows.len()).unwrap_or(u64::MAX)

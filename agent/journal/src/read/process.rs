@@ -94,7 +94,7 @@ fn ways(part: &Part, workloads: Option<&HashSet<Who>>) -> Vec<Way> {
 
 /// How many programs fit of workloads that nobody has named.
 pub(super) fn count_unnamed(names: &mut Names<'_>, question: &Question) -> u64 {
-    const MOST: usize = 100_000;
+    const MOST: usize = 10_000;
     let mut unnamed = question.unnamed.clone();
     unnamed.extend((0..names.library.boots.len()).map(|boot| (boot, WorkloadId::UNKNOWN)));
     u64::try_from(find(names, question, Some(&unnamed), MOST).rows.len()).unwrap_or(u64::MAX)

@@ -41,6 +41,15 @@ impl BootRow {
         })
     }
 
+    /// The number of a boot that the segment may not know; a clock that it knows is newer and stays.
+    pub(super) fn mention(conn: &Connection, id: &BootId, clock: &Clock) -> Result<i64> {
+        conn.prepare_cached(
+            "INSERT INTO boots (boot_id, booted_ns) VALUES (?1, ?2)
+             ON CONFLICT (boot_id) DO UPDATE SET booted_ns = booted_ns RETURNING boot",
+        )?
+        .query_row(params![id.as_str(), clock.booted.as_nanos()], |row| row.get(0))
+    }
+
     /// The segment holds something that happened from `since` to `until`.
     pub(super) fn holds(&mut self, since: BootTime, until: BootTime) {
         self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));

@@ -210,8 +210,8 @@ impl Journal {
         let Current { conn, interns, usage, .. } = &mut self.current;
         let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         for own in &self.own_losses {
-            let row = BootRow::find(&tx, &own.boot, &own.clock)?;
-            put_loss(&tx, row.number, &own.loss)?;
+            let number = BootRow::mention(&tx, &own.boot, &own.clock)?;
+            put_loss(&tx, number, &own.loss)?;
         }
         let mut batch = Batch {
             conn: &tx,

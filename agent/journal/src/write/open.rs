@@ -45,20 +45,18 @@ impl Journal {
         let now = (config.wall_clock)();
 
         // What the newest is found to be decides; those before it only need to be of a known version.
-        let current = loop {
-            let Some(newest) = files.pop() else {
-                break begin(dir, &config, now, None, set_aside.last(), &mut notices)?;
-            };
-            match resume(&newest, &config) {
-                Ok(current) => break current,
-                Err(error) if error.trouble() == Trouble::Corrupt => {
-                    let path = newest.set_aside(now)?;
-                    set_aside.push(SegmentFile { opened: newest.opened, path: path.clone() });
-                    notices.push(Notice::SetAside { path, error });
-                    break begin(dir, &config, now, files.last(), set_aside.last(), &mut notices)?;
-                }
-                Err(error) => return Err(error),
+        let newest = files.pop();
+        let resumed = newest.as_ref().map(|newest| resume(newest, &config));
+        let current = match (newest, resumed) {
+            (_, Some(Ok(current))) => current,
+            (Some(newest), Some(Err(error))) if error.trouble() == Trouble::Corrupt => {
+                let path = newest.set_aside(now)?;
+                set_aside.push(SegmentFile { opened: newest.opened, path: path.clone() });
+                notices.push(Notice::SetAside { path, error });
+                begin(dir, &config, now, files.last(), set_aside.last(), &mut notices)?
             }
+            (_, Some(Err(error))) => return Err(error),
+            (_, None) => begin(dir, &config, now, None, set_aside.last(), &mut notices)?,
         };
         let mut earlier = Earlier { parts: files.into_iter().map(Part::of).collect(), trouble: Vec::new() };
         for part in &mut earlier.parts {
@@ -129,9 +127,8 @@ pub(super) fn begin(
     let last = previous.into_iter().chain(set_aside).map(|file| file.opened).max();
     let opened = last.map_or(now, |last| now.max(WallTime::from_nanos(last.as_nanos().saturating_add(1))));
     let file = SegmentFile::at(dir, opened);
-    let carried = previous.map_or(Ok(()), |previous| {
-        db::create(&file, |conn| roll::carry_over(conn, previous)).inspect_err(|_| ())
-    });
+    let carried =
+        previous.map_or(Ok(()), |previous| db::create(&file, |conn| roll::carry_over(conn, previous)));
     match (previous, carried) {
         (Some(_), Ok(())) => {}
         (Some(_), Err(error)) if error.trouble() == Trouble::Full => return Err(error),
