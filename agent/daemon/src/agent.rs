@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use cofferdam_api::{Live, Socket};
+use cofferdam_inventory::cri::{self, CriClient, CriStatus};
+use cofferdam_inventory::hierarchy::Hierarchy;
 use cofferdam_inventory::mounts::{MountTable, MountWatch};
 use cofferdam_inventory::names::ContainerNames;
 use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
@@ -15,6 +17,7 @@ use cofferdam_inventory::volumes::ConfiguredSecret;
 use cofferdam_journal::Journal;
 use cofferdam_model::{BootId, BootTime, WallTime};
 use cofferdam_sensor::{Event, HookReport, Rings, Sensor, Tier};
+use tokio::sync::{mpsc as tokio_mpsc, watch};
 
 use crate::backend::{self, Answers, Shared};
 use crate::config::Checked;
@@ -56,7 +59,11 @@ enum Message {
 pub fn run(args: &Args, checked: Checked) -> Result<()> {
     let started = WallTime::now();
     host::seal()?;
-    let root_cgroup = host::root_cgroup()?;
+    let mount_watch =
+        MountWatch::open(Path::new("/proc/self/mountinfo")).context("cannot watch the mount table")?;
+    let mounts = mount_watch.table().context("cannot read the mount table")?;
+    let hierarchy = Hierarchy::find(&mounts)?;
+    let root_cgroup = hierarchy.mount_point().to_owned();
     host::provide_pins(&args.pin_dir)?;
     host::provide_securityfs();
     host::provide_overlay_types();
@@ -82,8 +89,6 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
         .map(|secret| ConfiguredSecret { name: secret.name.clone(), path: secret.path.clone() })
         .collect();
     let runtimes = RuntimesOnDisk::new(RuntimeFolders::default(), root_cgroup.clone());
-    let watch =
-        MountWatch::open(Path::new("/proc/self/mountinfo")).context("cannot watch the mount table")?;
     let status: Shared = Shared::default();
     let live = Live::new(LIVE_EVENTS);
     let node = status::Node {
@@ -93,18 +98,27 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
         boot: boot.clone(),
         journal: journal_dir.clone(),
     };
+    let client = match checked.config.runtimes.cri_socket {
+        Some(socket) => CriClient::new(vec![socket]),
+        None => CriClient::of_usual_sockets(),
+    };
+    let (ask, asked) = tokio_mpsc::channel(1);
+    let (told, cri_status) = watch::channel(client.status());
+    let cri = Cri { client, asked, told };
     let mut agent = Agent {
         pipeline: Pipeline::new(Secrets::new(configured), tables, query),
         naming: Naming::new(runtimes, checked.credential_names),
         journal,
         boot,
-        mounts: watch.table().context("cannot read the mount table")?,
+        mounts,
         live: live.clone(),
         status: Arc::clone(&status),
         hooks: hooks.clone(),
         tier,
         node,
         ready: None,
+        ask_cri: ask,
+        cri_status,
         malformed: 0,
         last_tick: Instant::now(),
         ticks: 0,
@@ -112,11 +126,11 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
 
     let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
     let reader = read_rings(rings, sender.clone())?;
-    agent.know_what_runs(&root_cgroup)?;
+    agent.know_what_runs(&hierarchy)?;
     agent.begin(attached, resumed)?;
-    watch_mounts(watch, sender.clone())?;
+    watch_mounts(mount_watch, sender.clone())?;
     let answers = Arc::new(Answers { journal: journal_dir, status, hooks, tier, live });
-    let server = serve(socket, answers, sender, checked.config.runtimes.cri_socket)?;
+    let server = serve(socket, answers, sender, cri)?;
     announce();
     agent.work(&receiver)?;
     drop(receiver);
@@ -145,6 +159,8 @@ struct Agent {
     tier: Tier,
     node: status::Node,
     ready: Option<WallTime>,
+    ask_cri: tokio_mpsc::Sender<()>,
+    cri_status: watch::Receiver<CriStatus>,
     malformed: u64,
     last_tick: Instant,
     ticks: u64,
@@ -152,18 +168,17 @@ struct Agent {
 
 impl Agent {
     /// What was there before: cgroups, mounts, processes, names, open descriptors.
-    fn know_what_runs(&mut self, root_cgroup: &Path) -> Result<()> {
+    fn know_what_runs(&mut self, hierarchy: &Hierarchy) -> Result<()> {
         let now = host::boot_time();
         self.naming.runtimes.refresh();
-        adopt::cgroups(&mut self.pipeline, root_cgroup, &self.naming.runtimes, now);
+        adopt::cgroups(&mut self.pipeline, hierarchy, &self.naming.runtimes, now)?;
         self.pipeline.refresh_secrets(&self.mounts, now);
-        adopt::processes(&mut self.pipeline, now);
+        adopt::processes(&mut self.pipeline)?;
         for cgroup in self.pipeline.take_unnamed() {
             self.naming.want(cgroup, now);
         }
         self.naming.look(&mut self.pipeline, &self.mounts, now);
-        adopt::descriptors(&mut self.pipeline, now);
-        Ok(())
+        adopt::descriptors(&mut self.pipeline, now)
     }
 
     /// From here on everything is seen. With the tables of an agent before, nothing was missed since it stopped but
@@ -201,8 +216,15 @@ impl Agent {
                 Some(Message::Stop) => return self.end(),
                 None => {}
             }
+            for pid in self.pipeline.take_starting() {
+                // What it mounts may have been mounted on the host only just now.
+                self.remount(now);
+                self.naming.expect(pid, &mut self.pipeline, &self.mounts);
+            }
             for cgroup in self.pipeline.take_unnamed() {
                 self.naming.want(cgroup, now);
+                // A question that waits to be asked already is enough.
+                let _ = self.ask_cri.try_send(());
             }
             if self.naming.next_due().is_some_and(|due| due <= now) {
                 self.naming.look(&mut self.pipeline, &self.mounts, now);
@@ -279,8 +301,9 @@ impl Agent {
     }
 
     fn publish_status(&mut self) {
+        let cri = self.cri_status.borrow().clone();
         let status =
-            status::make(&self.node, self.ready, self.tier, &self.hooks, &self.pipeline, &self.journal);
+            status::make(&self.node, self.ready, self.tier, &self.hooks, &self.pipeline, &self.journal, &cri);
         *backend::lock(&self.status) = Some(status);
     }
 
@@ -296,6 +319,13 @@ impl Agent {
             .context("cannot note the end")?;
         Ok(())
     }
+}
+
+/// The runtime's socket: who asks, how often, and what is told.
+struct Cri {
+    client: CriClient,
+    asked: tokio_mpsc::Receiver<()>,
+    told: watch::Sender<CriStatus>,
 }
 
 /// Copies events out of the rings; decides nothing.
@@ -350,7 +380,7 @@ fn serve(
     socket: Socket,
     answers: Arc<Answers>,
     to: SyncSender<Message>,
-    _cri_socket: Option<std::path::PathBuf>,
+    cri: Cri,
 ) -> Result<thread::JoinHandle<Result<()>>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -358,6 +388,25 @@ fn serve(
         .context("cannot start the asynchronous runtime")?;
     let work = move || {
         runtime.block_on(async {
+            let (listings, mut listed) = tokio_mpsc::channel(1);
+            tokio::spawn(cri::follow(cri.client, cri.asked, listings, cri.told));
+            let names = to.clone();
+            tokio::spawn(async move {
+                while let Some(listing) = listed.recv().await {
+                    if listing.malformed > 0 {
+                        tracing::warn!(
+                            listing.malformed,
+                            "the runtime lists containers that are not understood"
+                        );
+                    }
+                    // Waits only while the pipeline is behind; the socket's own answers have threads of their own.
+                    let names = names.clone();
+                    let sent = tokio::task::spawn_blocking(move || names.send(Message::Names(listing.names)));
+                    if !matches!(sent.await, Ok(Ok(()))) {
+                        return;
+                    }
+                }
+            });
             let stop = async {
                 if let Err(error) = stop_signal().await {
                     tracing::error!(%error, "cannot wait for signals");

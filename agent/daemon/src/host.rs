@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cofferdam_model::{BootId, BootTime, Clock, WallTime};
 use cofferdam_sensor::is_bpffs;
 use nix::mount::{MsFlags, mount};
@@ -81,20 +81,6 @@ pub fn provide_securityfs() {
     if let Err(error) = mount(Some("securityfs"), SECURITYFS, Some("securityfs"), flags, None::<&str>) {
         tracing::warn!(%error, "cannot mount securityfs: the active LSMs are not known, the tracepoint tier is used");
     }
-}
-
-/// Mount point of the v2 hierarchy.
-///
-/// # Errors
-/// If there is none: nodes with cgroup v1 only are refused.
-pub fn root_cgroup() -> Result<PathBuf> {
-    let Some(at) = cofferdam_sensor::probe::cgroup_v2_mount() else {
-        bail!(
-            "no cgroup v2 hierarchy is mounted: processes cannot be tied to workloads. Boot with \
-             systemd.unified_cgroup_hierarchy=1, or mount cgroup2 somewhere (hybrid is enough)"
-        );
-    };
-    Ok(at)
 }
 
 /// Resident memory of the agent, bytes.

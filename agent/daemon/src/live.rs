@@ -26,9 +26,9 @@ impl View<'_> {
             Record::Connection(connection) => Some(Event::Connection(Box::new(self.connection(connection)))),
             Record::Process(process) => Some(Event::Process(Box::new(self.process(process, None)))),
             Record::Exit { exec, at, .. } => {
-                let known = self.state.process(*exec)?;
+                let process = self.state.program(*exec)?;
                 let ended = Some(self.clock.wall(*at));
-                Some(Event::Process(Box::new(self.process(&known.process, ended))))
+                Some(Event::Process(Box::new(self.process(process, ended))))
             }
             Record::Loss(loss) => Some(Event::Loss(self.loss(loss))),
             Record::Workload(_) | Record::Secret { .. } => None,
@@ -40,7 +40,7 @@ impl View<'_> {
     }
 
     fn workload(&self, id: WorkloadId) -> Option<&Workload> {
-        self.state.workload(id)
+        self.state.workloads.get(id)
     }
 
     fn name(&self, id: WorkloadId) -> Option<String> {
@@ -48,15 +48,15 @@ impl View<'_> {
     }
 
     fn program(&self, exec: Option<EventId>) -> Option<&Process> {
-        exec.and_then(|exec| self.state.process(exec)).map(|known| &known.process)
+        exec.and_then(|exec| self.state.program(exec))
     }
 
     fn program_of(&self, process: ProcessKey) -> Option<&Process> {
-        self.program(self.state.exec_of(process))
+        self.state.program_of(process)
     }
 
     fn cgroup(&self, id: CgroupId) -> Option<String> {
-        self.state.path(id).map(str::to_owned)
+        self.state.workloads.path(id).map(str::to_owned)
     }
 
     fn access(&self, access: &Access) -> AccessRow {

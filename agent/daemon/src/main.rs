@@ -5,6 +5,7 @@
 mod adopt;
 mod agent;
 mod backend;
+mod bundle;
 mod config;
 mod counts;
 mod facts;

@@ -1,13 +1,16 @@
 //! Names for new containers: what runtimes keep on disk, asked again for a while because some of it is written late.
 
+use std::fs::File;
 use std::time::Duration;
 
 use cofferdam_inventory::environment::CredentialNames;
 use cofferdam_inventory::mounts::MountTable;
 use cofferdam_inventory::names::ContainerNames;
+use cofferdam_inventory::oci_config;
 use cofferdam_inventory::runtime_state::RuntimesOnDisk;
 use cofferdam_model::{BootTime, CgroupId, Record, WorkloadId};
 
+use crate::bundle;
 use crate::pipeline::Pipeline;
 
 /// How often a new cgroup is looked at while its container is being set up: runc writes its state some 30 ms after
@@ -74,24 +77,36 @@ impl Naming {
         let due = |wanted: &Wanted| now.since(wanted.since) >= wanted.due;
         let (due, waiting): (Vec<Wanted>, Vec<Wanted>) = self.waiting.drain(..).partition(due);
         self.waiting = waiting;
-        if due.iter().any(|wanted| pipeline.state.provisional(wanted.cgroup)) {
+        if due.iter().any(|wanted| is_provisional(pipeline, wanted.cgroup)) {
             self.runtimes.refresh();
         }
         for mut wanted in due {
-            pipeline.cgroup_again(wanted.cgroup, &self.runtimes, now);
+            pipeline.cgroup_again(wanted.cgroup, &self.runtimes);
             let named = self.name(wanted.cgroup, pipeline, host, now);
-            if !named && wanted.later(now.since(wanted.since)) {
+            let age = now.since(wanted.since);
+            if !named && !wanted.later(age) {
+                pipeline.state.workloads.settle(wanted.cgroup);
+            } else if !named {
                 self.waiting.push(wanted);
             }
+        }
+    }
+
+    /// A runtime was started on the command line: what its bundle mounts is watched before anything runs in it.
+    pub fn expect(&self, pid: u32, pipeline: &mut Pipeline, host: &MountTable) {
+        let Some(config) = bundle::of_process(pid).map(|bundle| bundle.join("config.json")) else { return };
+        let Ok(file) = File::open(config) else { return };
+        if let Ok(config) = oci_config::read(file, &self.variables) {
+            pipeline.expect_secrets(&config.secret_mounts, host);
         }
     }
 
     /// `true` when there is nothing more to look for.
     fn name(&self, cgroup: CgroupId, pipeline: &mut Pipeline, host: &MountTable, now: BootTime) -> bool {
         let workload = pipeline.state.workload_of(WorkloadId::UNKNOWN, cgroup);
-        let Some(found) = pipeline.state.workload(workload) else { return true };
+        let Some(found) = pipeline.state.workloads.get(workload) else { return true };
         let Some(container_id) = found.kind.container_id().cloned() else {
-            return !pipeline.state.provisional(cgroup);
+            return !is_provisional(pipeline, cgroup);
         };
         let config = match self.runtimes.config(&found.kind, &self.variables) {
             Ok(Some(config)) => config,
@@ -110,20 +125,20 @@ impl Naming {
     }
 }
 
+/// Whether a runtime may yet say that a cgroup is a container's.
+fn is_provisional(pipeline: &Pipeline, cgroup: CgroupId) -> bool {
+    pipeline.state.workloads.is_provisional(cgroup)
+}
+
 /// Adds names to the workload that they belong to, and who may see a pod's secrets.
 pub fn apply(pipeline: &mut Pipeline, names: &ContainerNames, now: BootTime) {
-    let of_container =
-        |workload: &&cofferdam_model::Workload| workload.kind.container_id() == Some(&names.container_id);
-    let Some(id) = pipeline.state.workloads().find(of_container).map(|workload| workload.id) else { return };
-    let Some(workload) = pipeline.state.workload_mut(id) else { return };
-    if !names.apply(workload) {
-        return;
-    }
-    let (record, pod) = (workload.clone(), workload.kind.pod_uid().cloned());
-    pipeline.add([Record::Workload(record)]);
-    if let Some(pod) = pod {
-        let visible_to = pipeline.state.of_pod(&pod);
-        let records = pipeline.secrets.of_pod(&pod, &visible_to, now);
-        pipeline.add(records);
+    for workload in pipeline.state.workloads.named(names, now) {
+        let pod = workload.kind.pod_uid().cloned();
+        pipeline.add([Record::Workload(workload)]);
+        if let Some(pod) = pod {
+            let visible_to = pipeline.state.of_pod(&pod);
+            let records = pipeline.secrets.of_pod(&pod, &visible_to, now);
+            pipeline.add(records);
+        }
     }
 }

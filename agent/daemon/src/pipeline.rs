@@ -3,23 +3,27 @@
 use std::collections::HashSet;
 
 use cofferdam_inventory::cgroup_path::RuntimeState;
+use cofferdam_inventory::hierarchy::FoundCgroup;
 use cofferdam_inventory::mounts::MountTable;
 use cofferdam_inventory::oci_config::DeclaredMount;
+use cofferdam_inventory::processes::Beginning;
+use cofferdam_inventory::workloads::WorkloadChange;
 use cofferdam_model::{
-    Access, AccessKind, AccessMode, BootTime, CgroupId, Connection, EnforcedBy, EventId, LossReason,
+    Access, AccessKind, AccessMode, BootTime, CgroupId, Connection, EnforcedBy, EventId, LossReason, Process,
     ProcessKey, Protocol, Record, SecretKind, SecretRef, Target, TargetRelation, Verdict, WorkloadId,
 };
 use cofferdam_sensor::abi::count::Count;
 use cofferdam_sensor::abi::event::{how, mode, verdict};
 use cofferdam_sensor::abi::key::{AccessKey, ConnectionKey};
-use cofferdam_sensor::abi::process::{ProcessState, flags};
+use cofferdam_sensor::abi::process::ProcessState;
 use cofferdam_sensor::{Event, Query, Stamp, Tables, model_inode};
 
+use crate::bundle;
 use crate::counts::Counts;
 use crate::facts;
 use crate::losses::Losses;
 use crate::secrets::Secrets;
-use crate::state::{Placed, State};
+use crate::state::State;
 
 /// Where events become records.
 pub struct Pipeline {
@@ -40,6 +44,8 @@ pub struct Pipeline {
     batch: Vec<Record>,
     /// Cgroups that are new or were entered: their names are wanted.
     unnamed: Vec<CgroupId>,
+    /// Runtimes that are about to start a container.
+    starting: Vec<u32>,
     mounts_stale: bool,
     written: u64,
 }
@@ -58,6 +64,7 @@ impl Pipeline {
             ended: HashSet::new(),
             batch: Vec::new(),
             unnamed: Vec::new(),
+            starting: Vec::new(),
             mounts_stale: false,
             written: 0,
         }
@@ -105,6 +112,11 @@ impl Pipeline {
         std::mem::take(&mut self.unnamed)
     }
 
+    /// Runtimes that were started since the last call.
+    pub fn take_starting(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.starting)
+    }
+
     /// Whether a mount has turned out to be stale since the last call.
     pub fn take_mounts_stale(&mut self) -> bool {
         std::mem::take(&mut self.mounts_stale)
@@ -113,43 +125,43 @@ impl Pipeline {
     /// Takes one event in.
     pub fn handle(&mut self, event: Event, runtimes: &dyn RuntimeState) {
         match event {
-            Event::CgroupMade { stamp, cgroup, path, .. } => {
-                self.cgroup_made(cgroup, &path, runtimes, stamp.time)
+            Event::CgroupMade { stamp, cgroup, parent, path, .. } => {
+                self.cgroup_made(cgroup, parent, &path, runtimes, stamp.time);
             }
             Event::CgroupRemoved { stamp, cgroup } => {
-                if let Some(workload) = self.state.cgroup_removed(cgroup, stamp.time) {
-                    self.batch.push(Record::Workload(workload));
+                let ended = self.state.workloads.removed(cgroup, stamp.time);
+                self.batch.extend(ended.map(Record::Workload));
+            }
+            Event::Fork { process, parent_exec, parent_start, .. } => {
+                if let Some(mut record) = self.record(&process, None, None) {
+                    record.parent_exec = Some(parent_exec);
+                    record.parent = (parent_start.as_nanos() != 0)
+                        .then_some(ProcessKey { pid: process.ppid, start: parent_start });
+                    self.began(record, Beginning::Fork);
                 }
             }
-            Event::Fork { stamp, process, parent_exec, .. } => {
-                self.began(&process, None, None, Some(parent_exec), stamp.time, false);
-            }
-            Event::Exec { stamp, process, previous, path, interpreter } => {
-                let entered = process.flags & flags::RUNTIME == 0;
-                self.began(&process, Some(path), interpreter, Some(previous), stamp.time, true);
-                if entered && self.state.is_container(self.workload_of(&process)) {
-                    self.unnamed.push(CgroupId(process.cgroup));
+            Event::Exec { process, previous, path, interpreter, .. } => {
+                if bundle::is_runtime(&path) {
+                    self.starting.push(process.tgid);
+                }
+                if let Some(record) = self.record(&process, Some(path), interpreter) {
+                    if self.state.is_container(record.workload) && !record.runtime {
+                        self.unnamed.push(record.cgroup);
+                    }
+                    self.began(record, Beginning::Exec { previous: Some(previous) });
                 }
             }
-            Event::Entered { stamp, process } => {
-                self.adopt_if_unknown(&process, stamp.time);
-                let workload = self.workload_of(&process);
-                if let Some(known) = self.state.process_mut(EventId(process.exec)) {
-                    known.process.workload = workload;
-                    known.process.cgroup = CgroupId(process.cgroup);
-                    known.journalled = false;
-                }
-            }
+            // What the process does next says where it is.
+            Event::Entered { process, .. } => self.adopt_if_unknown(&process),
             Event::Exit { stamp, process, exec, .. } => {
-                if self.state.process(exec).is_some_and(|known| known.journalled) {
+                if self.state.processes.exited(process, exec, stamp.time) {
                     self.batch.push(Record::Exit { process, exec, at: stamp.time });
                 }
-                self.state.exited(process, stamp.time);
                 self.ended.insert(process);
             }
             Event::Access { .. } => self.access_event(event),
             Event::Connection { stamp, process, key, uncounted, generation } => {
-                self.adopt_if_unknown(&process, stamp.time);
+                self.referenced(&process);
                 if !uncounted {
                     self.connections.first(key, stamp.id);
                 }
@@ -160,82 +172,79 @@ impl Pipeline {
         }
     }
 
-    fn cgroup_made(&mut self, cgroup: CgroupId, path: &str, runtimes: &dyn RuntimeState, now: BootTime) {
-        let placed = self.state.cgroup(cgroup, path, runtimes, now);
-        self.place(cgroup, &placed);
+    fn cgroup_made(
+        &mut self,
+        cgroup: CgroupId,
+        parent: CgroupId,
+        path: &str,
+        runtimes: &dyn RuntimeState,
+        now: BootTime,
+    ) {
+        let change = self.state.cgroup_made(cgroup, parent, path, now, runtimes);
+        self.place(change);
         self.unnamed.push(cgroup);
     }
 
     /// A cgroup that was there before the agent.
-    pub fn cgroup_found(&mut self, cgroup: CgroupId, path: &str, runtimes: &dyn RuntimeState, now: BootTime) {
-        self.cgroup_made(cgroup, path, runtimes, now);
+    pub fn cgroup_found(&mut self, found: &FoundCgroup, runtimes: &dyn RuntimeState, now: BootTime) {
+        let change = self.state.workloads.made(found.id, found.parent, &found.path, now, runtimes);
+        self.place(change);
+        self.unnamed.push(found.id);
     }
 
     /// Looks again at a cgroup that a runtime may have claimed meanwhile.
-    pub fn cgroup_again(&mut self, cgroup: CgroupId, runtimes: &dyn RuntimeState, now: BootTime) {
-        if self.state.provisional(cgroup) {
-            for (cgroup, placed) in self.state.again(cgroup, runtimes, now) {
-                self.place(cgroup, &placed);
-            }
-        }
+    pub fn cgroup_again(&mut self, cgroup: CgroupId, runtimes: &dyn RuntimeState) {
+        self.state.workloads.reconsider(cgroup, runtimes).into_iter().for_each(|change| self.place(change));
     }
 
-    fn place(&mut self, cgroup: CgroupId, placed: &Placed) {
-        if let Err(error) = self.tables.set_cgroup(cgroup, placed.workload, placed.container) {
+    fn place(&mut self, change: WorkloadChange) {
+        if change.workload.is_known()
+            && let Err(error) = self.tables.set_cgroup(change.cgroup, change.workload, change.container)
+        {
             tracing::warn!(%error, "a cgroup is only known to user space");
         }
-        if placed.root
-            && let Some(workload) = self.state.workload(placed.workload)
-        {
-            self.batch.push(Record::Workload(workload.clone()));
-        }
+        self.batch.extend(change.record.map(Record::Workload));
     }
 
-    /// The workload of a process: the kernel's word, where both sides agree on the root.
-    fn workload_of(&self, process: &ProcessState) -> WorkloadId {
-        self.state.workload_of(WorkloadId(process.workload), CgroupId(process.cgroup))
-    }
-
-    fn began(
-        &mut self,
+    /// What the kernel knows of a process, as a record.
+    fn record(
+        &self,
         process: &ProcessState,
         path: Option<String>,
         interpreter: Option<String>,
-        previous: Option<EventId>,
-        now: BootTime,
-        journal: bool,
-    ) {
-        let workload = self.workload_of(process);
-        let container = self.state.is_container(workload);
-        let Some(record) = facts::process(process, workload, container, path, interpreter) else { return };
-        let exec = self.state.began(record, previous, now);
-        if journal {
-            self.journal_process(exec);
-        }
+    ) -> Option<Process> {
+        let workload = self.state.workload_of(WorkloadId(process.workload), CgroupId(process.cgroup));
+        facts::process(process, workload, self.state.is_container(workload), path, interpreter)
     }
 
-    /// Writes a process into the batch, unless it stands there already.
-    pub fn journal_process(&mut self, exec: EventId) {
-        if let Some(known) = self.state.process_mut(exec)
-            && !known.journalled
-        {
-            known.journalled = true;
-            self.batch.push(Record::Process(known.process.clone()));
-        }
+    fn began(&mut self, record: Process, beginning: Beginning) {
+        self.batch.extend(self.state.processes.began(record, beginning).into_iter().map(Record::Process));
     }
 
     /// A process whose start was not seen: what the kernel tells now is all there is; the path is evidence from /proc.
-    pub fn adopt_if_unknown(&mut self, process: &ProcessState, now: BootTime) {
-        if process.exec == 0 || self.state.process(EventId(process.exec)).is_some() {
+    pub fn adopt_if_unknown(&mut self, process: &ProcessState) {
+        if process.exec == 0 || self.state.program(EventId(process.exec)).is_some() {
             return;
         }
-        let path = std::fs::read_link(format!("/proc/{}/exe", process.tgid))
-            .ok()
-            .map(|path| path.display().to_string());
-        self.began(process, path, None, None, now, false);
-        let parent = self.state.alive().find(|key| key.pid == process.ppid).copied();
-        if let Some(known) = self.state.process_mut(EventId(process.exec)) {
-            known.process.parent = known.process.parent.or(parent);
+        let path = std::fs::read_link(format!("/proc/{}/exe", process.tgid));
+        let path = path.ok().map(|path| path.display().to_string());
+        if let Some(mut record) = self.record(process, path, None) {
+            let parent = self.state.processes.current(process.ppid);
+            (record.parent, record.parent_exec) = (parent.map(|it| it.key), parent.map(|it| it.exec));
+            self.began(record, Beginning::Adopted);
+        }
+    }
+
+    /// An event speaks of this process: it must stand in the journal before the event does.
+    fn referenced(&mut self, process: &ProcessState) {
+        self.adopt_if_unknown(process);
+        self.journal_program(EventId(process.exec));
+    }
+
+    /// Writes a program that is known into the batch, unless the journal has it.
+    pub fn journal_program(&mut self, exec: EventId) {
+        if let Some(process) = self.state.program(exec).cloned() {
+            self.batch.extend(self.state.processes.referenced(&process).into_iter().map(Record::Process));
         }
     }
 
@@ -256,7 +265,7 @@ impl Pipeline {
         else {
             return;
         };
-        self.adopt_if_unknown(&process, stamp.time);
+        self.referenced(&process);
         let key = AccessKey {
             start: process.start,
             object,
@@ -299,15 +308,16 @@ impl Pipeline {
         };
         let name = secret_label(&secret);
         let own = target.as_ref().is_some_and(|target| target.relation == TargetRelation::Own);
-        let order = (!own && key.tgid != 0).then(|| self.state.order(workload, &name));
+        let order = (!own && key.tgid != 0).then(|| self.state.first_reads.order(workload, &name)).flatten();
         if let Some(exec) = exec {
-            self.journal_process(exec);
+            self.journal_program(exec);
             if !own {
-                self.state.touched(exec, &name);
+                self.state.processes.touched(exec, &name, BootTime::from_nanos(count.first));
             }
         }
-        if let Some(exec) = target.as_ref().and_then(|target| self.state.exec_of(target.process)) {
-            self.journal_process(exec);
+        let target_program = target.as_ref().and_then(|target| self.state.program_of(target.process));
+        if let Some(exec) = target_program.map(|program| program.exec) {
+            self.journal_program(exec);
         }
         self.batch.push(Record::Access(Access {
             id,
@@ -334,10 +344,10 @@ impl Pipeline {
 
     fn target(&self, key: &AccessKey, reader: WorkloadId, told: Option<(WorkloadId, CgroupId)>) -> Target {
         let process = ProcessKey { pid: key.object.generation, start: BootTime::from_nanos(key.object.ino) };
-        let known = self.state.exec_of(process).and_then(|exec| self.state.process(exec));
+        let known = self.state.program_of(process);
         let (workload, cgroup) = match (told, known) {
             (Some((workload, cgroup)), _) => (self.state.workload_of(workload, cgroup), cgroup),
-            (None, Some(known)) => (known.process.workload, known.process.cgroup),
+            (None, Some(known)) => (known.workload, known.cgroup),
             (None, None) => (WorkloadId::UNKNOWN, CgroupId(0)),
         };
         let relation = if crate::counts::Key::process(key) == Some(process) {
@@ -353,9 +363,9 @@ impl Pipeline {
     fn connection(&mut self, key: &ConnectionKey, id: EventId, count: &Count, generation: u64) {
         let cgroup = CgroupId(count.cgroup);
         let exec = (count.exec != 0 && key.tgid != 0).then_some(EventId(count.exec));
-        let tainted_by = exec.map(|exec| self.state.tainted_by(exec)).unwrap_or_default();
+        let tainted_by = exec.map(|exec| self.state.processes.tainted_by(exec)).unwrap_or_default();
         if let Some(exec) = exec {
-            self.journal_process(exec);
+            self.journal_program(exec);
         }
         let process = crate::counts::Key::process(key);
         self.batch.push(Record::Connection(Connection {
@@ -408,7 +418,7 @@ impl Pipeline {
             loss.workload = loss.workload.map(|id| self.state.workload_of(id, CgroupId(id.0)));
             self.batch.push(Record::Loss(loss));
         }
-        for cgroup in self.state.bury(now) {
+        for cgroup in self.state.prune(now) {
             self.tables.forget_cgroup(cgroup);
         }
         Ok(())
@@ -418,14 +428,17 @@ impl Pipeline {
     pub fn sweep(&mut self, now: BootTime) {
         let mut candidates = self.accesses.processes();
         candidates.extend(self.connections.processes());
-        candidates.extend(self.state.alive().copied());
+        candidates.extend(self.state.processes.running().map(|process| process.key));
         for process in candidates {
             let alive =
                 self.tables.process(process.pid).is_some_and(|state| state.start == process.start.as_nanos());
-            if !alive {
-                self.state.exited(process, now);
-                self.ended.insert(process);
+            if alive {
+                continue;
             }
+            if let Some(exec) = self.state.program_of(process).map(|program| program.exec) {
+                self.state.processes.exited(process, exec, now);
+            }
+            self.ended.insert(process);
         }
     }
 
@@ -457,7 +470,26 @@ impl Pipeline {
         now: BootTime,
     ) {
         let Self { secrets, query, tables, batch, .. } = self;
+        // What was expected is watched already; only what is news now can be late.
+        let _ = secrets.take_late();
         batch.extend(secrets.declared(owner, mounts, host, query, tables, now));
+        if secrets.take_late() && tables.is_started(owner) {
+            // Its programs ran before its secrets were known: what they read meanwhile was not seen.
+            batch.push(Record::Loss(cofferdam_model::Loss {
+                since: self.state.workloads.get(owner).map_or(now, |workload| workload.since),
+                until: now,
+                hook: "open".to_owned(),
+                workload: Some(owner),
+                reason: LossReason::Unwatched,
+                count: 1,
+            }));
+        }
+    }
+
+    /// What a container that is about to start will have mounted.
+    pub fn expect_secrets(&mut self, mounts: &[DeclaredMount], host: &MountTable) {
+        let Self { secrets, query, tables, .. } = self;
+        secrets.expected(mounts, host, query, tables);
     }
 
     /// What a running container's mount table shows at or below `/run/secrets`.

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_inventory::mounts::{Device, MountTable};
 use cofferdam_inventory::oci_config::DeclaredMount;
+use cofferdam_inventory::volume_files;
 use cofferdam_inventory::volumes::{
-    self, ConfiguredSecret, FileKind, Source, Volume, VolumeChanges, VolumeOwner, Volumes,
+    self, ConfiguredSecret, Source, Volume, VolumeChanges, VolumeOwner, Volumes,
 };
 use cofferdam_model::{BootTime, FilesystemKey, InodeKey, PodUid, Record, SecretKind, SecretRef, WorkloadId};
 use cofferdam_sensor::{Query, Tables, Watch};
@@ -36,6 +37,7 @@ pub struct Secrets {
     files: HashMap<InodeKey, SecretRef>,
     /// Volumes that could not be watched, and why; told in `status`.
     failures: HashMap<PathBuf, String>,
+    newly_watched: bool,
     bounds_hit: u64,
 }
 
@@ -48,6 +50,7 @@ impl Secrets {
             filesystems: HashMap::new(),
             files: HashMap::new(),
             failures: HashMap::new(),
+            newly_watched: false,
             bounds_hit: 0,
         }
     }
@@ -61,12 +64,12 @@ impl Secrets {
         now: BootTime,
         of_pod: &dyn Fn(&PodUid) -> Vec<WorkloadId>,
     ) -> Vec<Record> {
-        let found = volumes::kubelet_volumes(host, &csi_driver);
+        let found = volumes::kubelet_volumes(host, &volume_files::csi_driver);
         let mut changes = vec![self.volumes.replace(VolumeOwner::Host, found)];
         let configured = self.configured.iter().flat_map(|secret| {
             // Links are resolved anew each time: what the name leads to is the secret.
             let path = fs::canonicalize(&secret.path).unwrap_or_else(|_| secret.path.clone());
-            volumes::configured(host, &ConfiguredSecret { path, ..secret.clone() }, &file_kind)
+            volumes::configured(host, &ConfiguredSecret { path, ..secret.clone() }, &volume_files::kind_of)
         });
         let configured: Vec<Volume> = configured.collect();
         changes.push(self.volumes.replace(VolumeOwner::Configuration, configured));
@@ -83,26 +86,51 @@ impl Secrets {
         tables: &mut Tables,
         now: BootTime,
     ) -> Vec<Record> {
-        let known = self.volumes.pod_devices();
-        let found: Vec<Volume> = mounts
-            .iter()
-            .filter_map(|mount| Some((mount, fs::canonicalize(mount.source.as_deref()?).ok()?)))
-            .flat_map(|(mount, path)| {
-                let at = ConfiguredSecret { name: mount.destination.clone(), path };
-                volumes::configured(host, &at, &file_kind)
-            })
-            .filter(|volume| !known.contains(&volume.device))
-            .map(|mut volume| {
-                volume.secret.kind = SecretKind::RunSecrets;
-                volume.secret.owner = Some(owner);
-                volume
-            })
-            .collect();
+        let found = self.located(Some(owner), mounts, host);
         if found.is_empty() {
             return Vec::new();
         }
         let changes = self.volumes.replace(VolumeOwner::Container(owner), found);
         self.apply(changes, query, tables, now, &|_| Vec::new())
+    }
+
+    /// What a container that is about to start will have mounted: watched already, the owner is told later.
+    pub fn expected(
+        &mut self,
+        mounts: &[DeclaredMount],
+        host: &MountTable,
+        query: &mut Query,
+        tables: &mut Tables,
+    ) {
+        for volume in self.located(None, mounts, host) {
+            if let Err(reason) = self.watch(&volume, query, tables) {
+                tracing::warn!(path = %volume.host_path.display(), reason, "a secret cannot be watched");
+            }
+        }
+    }
+
+    /// Declared mounts as volumes.
+    fn located(&self, owner: Option<WorkloadId>, mounts: &[DeclaredMount], host: &MountTable) -> Vec<Volume> {
+        let known = self.volumes.pod_devices();
+        mounts
+            .iter()
+            .filter_map(|mount| Some((mount, fs::canonicalize(mount.source.as_deref()?).ok()?)))
+            .flat_map(|(mount, path)| {
+                let at = ConfiguredSecret { name: mount.destination.clone(), path };
+                volumes::configured(host, &at, &volume_files::kind_of)
+            })
+            .filter(|volume| !known.contains(&volume.device))
+            .map(|mut volume| {
+                volume.secret.kind = SecretKind::RunSecrets;
+                volume.secret.owner = owner;
+                volume
+            })
+            .collect()
+    }
+
+    /// Whether a superblock was watched for the first time since the last call.
+    pub fn take_late(&mut self) -> bool {
+        std::mem::take(&mut self.newly_watched)
     }
 
     /// What a running container's own mount table shows at or below `/run/secrets`, beyond what was declared.
@@ -118,7 +146,7 @@ impl Secrets {
             return Vec::new();
         };
         let known = self.volumes.devices();
-        let found = volumes::run_secrets(&table, pid, owner, &known, &file_kind);
+        let found = volumes::run_secrets(&table, pid, owner, &known, &volume_files::kind_of);
         if found.is_empty() {
             return Vec::new();
         }
@@ -187,7 +215,10 @@ impl Secrets {
             Source::WholeFilesystem { .. } | Source::PartOfVolume => {}
         }
         let entry = self.filesystems.entry(filesystem).or_default();
-        entry.volumes.retain(|other| other != volume);
+        self.newly_watched |= merge(entry.watch, volume.source) != entry.watch;
+        // One that was expected has an owner now.
+        let expected = |other: &Volume| other.mount == volume.mount && other.secret.owner.is_none();
+        entry.volumes.retain(|other| other != volume && !expected(other));
         entry.volumes.push(volume.clone());
         entry.watch = merge(entry.watch, volume.source);
         tables.watch(filesystem, entry.watch).map_err(|error| error.to_string())
@@ -310,22 +341,6 @@ fn merge(watch: Watch, source: Source) -> Watch {
         Source::Tree => Watch { files: true, trees: true, ..watch },
         Source::PartOfVolume => watch,
     }
-}
-
-fn file_kind(path: &Path) -> Option<FileKind> {
-    let found = fs::metadata(path).ok()?;
-    Some(if found.is_dir() { FileKind::Folder } else { FileKind::File })
-}
-
-/// Driver of a CSI volume, from the kubelet's own note beside it.
-fn csi_driver(folder: &Path) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct VolData {
-        driver_name: String,
-    }
-    let text = fs::read(folder.join("vol_data.json")).ok()?;
-    serde_json::from_slice(&text).ok().map(|data: VolData| data.driver_name)
 }
 
 /// Regular files below a folder, links not followed, bounded.

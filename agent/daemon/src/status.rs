@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cofferdam_api::{
     Counter, HookEvents, JournalStatus, Memory, Program, Ring, Source, Status, TableFill, WorkloadCount,
 };
+use cofferdam_inventory::cri::CriStatus;
 use cofferdam_journal::Journal;
 use cofferdam_model::{BootId, WallTime, WorkloadId};
 use cofferdam_sensor::{AttachState, HookReport, Tier, abi};
@@ -36,6 +37,7 @@ pub fn make(
     hooks: &[HookReport],
     pipeline: &Pipeline,
     journal: &Journal,
+    cri: &CriStatus,
 ) -> Status {
     let tables = &pipeline.tables;
     let written = journal.status();
@@ -87,7 +89,7 @@ pub fn make(
                 )
                 .collect(),
         },
-        sources: sources(pipeline),
+        sources: sources(pipeline, cri),
         watchers: 0,
         memory: Memory { rss_bytes: host::resident_bytes(), map_bytes: tables.bytes() },
     }
@@ -106,8 +108,9 @@ fn ring(name: &str, bytes: u32) -> Ring {
 }
 
 fn by_workload(pipeline: &Pipeline, counts: &HashMap<WorkloadId, u64>) -> Vec<WorkloadCount> {
-    let name =
-        |id: &WorkloadId| pipeline.state.workload(*id).map(|workload| workload.name().as_str().to_owned());
+    let name = |id: &WorkloadId| {
+        pipeline.state.workloads.get(*id).map(|workload| workload.name().as_str().to_owned())
+    };
     let mut counts: Vec<WorkloadCount> =
         counts.iter().map(|(id, count)| WorkloadCount { workload: name(id), count: *count }).collect();
     counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.workload.cmp(&b.workload)));
@@ -123,15 +126,20 @@ fn fills(pipeline: &Pipeline) -> Vec<TableFill> {
     kernel.collect()
 }
 
-fn sources(pipeline: &Pipeline) -> Vec<Source> {
+fn sources(pipeline: &Pipeline, cri: &CriStatus) -> Vec<Source> {
     let failures: Vec<String> =
         pipeline.secrets.failures().map(|(path, reason)| format!("{}: {reason}", path.display())).collect();
-    vec![Source {
+    // A host without pods needs no CRI.
+    let has_pods = pipeline.state.workloads.iter().any(|workload| workload.kind.pod_uid().is_some());
+    let answers = !matches!(cri, CriStatus::Unreachable { .. });
+    let runtime = Source { name: "CRI".to_owned(), state: cri.to_string(), ok: answers || !has_pods };
+    let secrets = Source {
         name: "secrets".to_owned(),
         state: match failures.as_slice() {
             [] => format!("{} found, all watched", pipeline.secrets.len()),
             failures => format!("{} found; not watched: {}", pipeline.secrets.len(), failures.join("; ")),
         },
         ok: failures.is_empty(),
-    }]
+    };
+    vec![secrets, runtime]
 }

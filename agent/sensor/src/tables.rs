@@ -325,6 +325,11 @@ impl Tables {
         Ok(())
     }
 
+    /// Whether a workload's first process has run.
+    pub fn is_started(&self, workload: WorkloadId) -> bool {
+        self.workloads.get(&workload.0, 0).is_ok_and(|state| state.started != 0)
+    }
+
     /// A process as the kernel knows it.
     pub fn process(&self, pid: u32) -> Option<ProcessState> {
         self.processes.get(&pid, 0).ok()
