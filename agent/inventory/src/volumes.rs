@@ -115,6 +115,7 @@ pub fn is_below_run_secrets(path: &Path) -> bool {
 /// `csi_driver` tells the driver of a CSI volume from its `vol_data.json`, given the folder that holds it.
 pub fn kubelet_volumes(host: &MountTable, csi_driver: &dyn Fn(&Path) -> Option<String>) -> Vec<Volume> {
     let mut found: Vec<Volume> = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut devices = BTreeSet::new();
     for mount in &host.mounts {
         let Some(path) = kubelet_path(&mount.mount_point) else { continue };
@@ -127,8 +128,7 @@ pub fn kubelet_volumes(host: &MountTable, csi_driver: &dyn Fn(&Path) -> Option<S
         };
         let volume = volume(pod_secret(kind, &path, None), mount, source);
         // With mount propagation the same volume stands in the table several times.
-        let same = |other: &Volume| other.device == volume.device && other.secret == volume.secret;
-        if !found.iter().any(same) {
+        if seen.insert((volume.device, volume.secret.clone())) {
             found.push(volume);
         }
     }
@@ -152,7 +152,8 @@ pub enum FileKind {
     File,
 }
 
-/// Secrets of one container: mounts at or below its `/run/secrets` that are no volumes of a pod (`known`).
+/// Secrets of one container: mounts at or below its `/run/secrets` that are not found otherwise. `known` are
+/// superblocks that are secret as a whole (volumes of pods); a disk with one configured file on it is none of them.
 ///
 /// `container` is the mount table of one of its processes, `pid` that process; `kind_of` looks at a host path.
 pub fn run_secrets(

@@ -73,7 +73,13 @@ impl Volumes {
         self.by_owner.get(&VolumeOwner::Host).into_iter().flatten().map(|volume| volume.device).collect()
     }
 
-    /// Every superblock that holds a secret.
+    /// Superblocks that are secret as a whole, whoever showed them: `known` for [`super::run_secrets`].
+    pub fn whole_devices(&self) -> BTreeSet<Device> {
+        let whole = |volume: &&Volume| matches!(volume.source, Source::WholeFilesystem { .. });
+        self.iter().filter(whole).map(|volume| volume.device).collect()
+    }
+
+    /// Every superblock that holds a secret, a disk with one configured file on it included.
     pub fn devices(&self) -> BTreeSet<Device> {
         self.iter().map(|volume| volume.device).collect()
     }

@@ -176,6 +176,8 @@ fn a_file_is_named_by_the_narrowest_secret_that_holds_it() {
         })
         .collect();
     volumes.replace(VolumeOwner::Configuration, configuration);
+    assert_eq!(volumes.devices(), BTreeSet::from([Device(40), disk]));
+    assert_eq!(volumes.whole_devices(), BTreeSet::from([Device(40)]));
     let told = |device, names: &[&str]| {
         volumes.secret_at(device, names).map(|s| (s.name, s.key.unwrap_or_default()))
     };
