@@ -15,13 +15,23 @@ pub fn is_runtime(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| RUNTIMES.contains(&name))
 }
 
-/// The bundle that a runtime was told to start. Its arguments are looked at here and not kept.
-pub fn of_process(pid: u32) -> Option<PathBuf> {
+/// What a runtime was told to start.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// The container's id: the last argument.
+    pub id: String,
+}
+
+/// What a runtime was told to start. Its other arguments are not kept.
+pub fn of_process(pid: u32) -> Option<Start> {
     let mut line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     line.truncate(COMMAND_LINE_MAX);
     let folder = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
-    let arguments: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-    bundle(&arguments, &folder)
+    let arguments: Vec<&[u8]> = line.split(|byte| *byte == 0).filter(|text| !text.is_empty()).collect();
+    let id = String::from_utf8(arguments.last()?.to_vec()).ok()?;
+    Some(Start { bundle: bundle(&arguments, &folder)?, id })
 }
 
 fn bundle(arguments: &[&[u8]], folder: &Path) -> Option<PathBuf> {

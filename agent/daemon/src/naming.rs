@@ -1,12 +1,13 @@
 //! Names for new containers: what runtimes keep on disk, asked again for a while because some of it is written late.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::time::Duration;
 
 use cofferdam_inventory::environment::CredentialNames;
 use cofferdam_inventory::mounts::MountTable;
 use cofferdam_inventory::names::ContainerNames;
-use cofferdam_inventory::oci_config;
+use cofferdam_inventory::oci_config::{self, ContainerConfig};
 use cofferdam_inventory::runtime_state::RuntimesOnDisk;
 use cofferdam_model::{BootTime, CgroupId, Record, WorkloadId};
 
@@ -22,6 +23,9 @@ const SETTING_UP: Duration = Duration::from_millis(250);
 const LATER: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(8)];
 /// Cgroups that wait for their names at a time; beyond it the oldest is given up.
 const WAITING_MAX: usize = 4_096;
+
+/// Containers that are being started and have no cgroup yet.
+const EXPECTED_MAX: usize = 64;
 
 struct Wanted {
     cgroup: CgroupId,
@@ -47,12 +51,14 @@ pub struct Naming {
     pub runtimes: RuntimesOnDisk,
     variables: CredentialNames,
     waiting: Vec<Wanted>,
+    /// Containers that a runtime is starting, by the cgroup that they will have.
+    expected: VecDeque<(String, ContainerConfig)>,
 }
 
 impl Naming {
     /// Nothing is wanted yet.
     pub fn new(runtimes: RuntimesOnDisk, variables: CredentialNames) -> Self {
-        Self { runtimes, variables, waiting: Vec::new() }
+        Self { runtimes, variables, waiting: Vec::new(), expected: VecDeque::new() }
     }
 
     /// A cgroup is new, or its first program has run.
@@ -93,24 +99,39 @@ impl Naming {
     }
 
     /// A runtime was started on the command line: what its bundle mounts is watched before anything runs in it.
-    pub fn expect(&self, pid: u32, pipeline: &mut Pipeline, host: &MountTable) {
-        let Some(config) = bundle::of_process(pid).map(|bundle| bundle.join("config.json")) else { return };
-        let Ok(file) = File::open(config) else { return };
-        if let Ok(config) = oci_config::read(file, &self.variables) {
-            pipeline.expect_secrets(&config.secret_mounts, host);
+    pub fn expect(&mut self, pid: u32, pipeline: &mut Pipeline, host: &MountTable) {
+        let Some(start) = bundle::of_process(pid) else { return };
+        let Ok(file) = File::open(start.bundle.join("config.json")) else { return };
+        let Ok(config) = oci_config::read(file, &self.variables) else { return };
+        pipeline.expect_secrets(&config.secret_mounts, host);
+        // runc names the cgroup after the container unless it is told another one.
+        let cgroup = config.cgroups_path.clone().unwrap_or_else(|| format!("/{}", start.id));
+        if self.expected.len() >= EXPECTED_MAX {
+            self.expected.pop_front();
         }
+        self.expected.push_back((cgroup, config));
+    }
+
+    /// The configuration of a container that was expected at this cgroup.
+    fn take_expected(&mut self, cgroup: &str) -> Option<ContainerConfig> {
+        let index = self.expected.iter().position(|(expected, _)| expected == cgroup)?;
+        self.expected.remove(index).map(|(_, config)| config)
     }
 
     /// `true` when there is nothing more to look for.
-    fn name(&self, cgroup: CgroupId, pipeline: &mut Pipeline, host: &MountTable, now: BootTime) -> bool {
+    fn name(&mut self, cgroup: CgroupId, pipeline: &mut Pipeline, host: &MountTable, now: BootTime) -> bool {
         let workload = pipeline.state.workload_of(WorkloadId::UNKNOWN, cgroup);
         let Some(found) = pipeline.state.workloads.get(workload) else { return true };
         let Some(container_id) = found.kind.container_id().cloned() else {
             return !is_provisional(pipeline, cgroup);
         };
-        let config = match self.runtimes.config(&found.kind, &self.variables) {
+        let (kind, path) = (found.kind.clone(), found.cgroup_path.clone());
+        let config = match self.runtimes.config(&kind, &self.variables) {
             Ok(Some(config)) => config,
-            Ok(None) => return false,
+            Ok(None) => match self.take_expected(&path) {
+                Some(config) => config,
+                None => return false,
+            },
             Err(error) => {
                 // Read while it was being written, perhaps: there are further looks.
                 tracing::debug!(%error, "a container's configuration");
