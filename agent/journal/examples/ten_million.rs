@@ -24,8 +24,12 @@ fn main() -> anyhow::Result<()> {
     let dir = options.dir.unwrap_or_else(|| temporary.path().join("journal"));
     let (workloads, written) = fill(&dir, options.rows, options.rows_per_workload)?;
     let begun = Instant::now();
-    drop(Journal::open(&dir, config())?);
+    let mut journal = Journal::open(&dir, config())?;
     let reopened = begun.elapsed();
+    let begun = Instant::now();
+    journal.roll()?;
+    let rolled = begun.elapsed();
+    drop(journal);
     let reader = Reader::open(&dir)?;
 
     let middle = name(workloads / 2);
@@ -46,7 +50,7 @@ fn main() -> anyhow::Result<()> {
 
     println!(
         "{{\"rows\":{},\"workloads\":{workloads},\"bytes\":{},\"segments\":{},\"seconds_to_write\":{:.1},\
-         \"rows_per_second\":{:.0},\"slowest_batch_ms\":{:.1},\"p99_batch_ms\":{:.1},\"reopen_ms\":{:.1},\"one_workload_first_ms\":{:.1},\
+         \"rows_per_second\":{:.0},\"slowest_batch_ms\":{:.1},\"p99_batch_ms\":{:.1},\"reopen_ms\":{:.1},\"roll_ms\":{:.1},\"one_workload_first_ms\":{:.1},\
          \"one_workload_ms\":{:.1},\"by_glob_ms\":{:.1},\"latest_100_ms\":{:.1},\"denied_rows\":{refusals},\
          \"denied_ms\":{:.1},\"timeline_ms\":{:.1},\"secrets_ms\":{:.1}}}",
         options.rows,
@@ -57,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         ms(written.slowest),
         ms(written.p99),
         ms(reopened),
+        ms(rolled),
         ms(first),
         ms(best),
         ms(by_glob),

@@ -174,3 +174,32 @@ pub(crate) fn open_to_read(file: &SegmentFile) -> Result<Connection, Error> {
 fn escape(path: &str) -> String {
     path.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_find_their_rows_by_the_index_that_is_made_for_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = SegmentFile::at(dir.path(), WallTime::from_nanos(0));
+        create(&file, |_| Ok(())).unwrap();
+        let conn = open_to_read(&file).unwrap();
+        for (sql, index) in [
+            ("SELECT * FROM accesses WHERE workload = 'x'", "access_by_workload (boot=? AND workload=?)"),
+            (
+                "SELECT * FROM connections WHERE workload = 'x'",
+                "connection_by_workload (boot=? AND workload=?)",
+            ),
+            ("SELECT total FROM access WHERE boot = 1 AND id = 2", "PRIMARY KEY (boot=? AND id=?)"),
+            ("SELECT * FROM access WHERE boot = 1 AND workload = 2", "access_by_workload"),
+            ("SELECT * FROM process WHERE boot = 1 AND pid = 2 AND start_boot_ns = 3", "process_by_pid"),
+            ("SELECT * FROM process WHERE boot = 1 AND workload = 2", "process_by_workload"),
+        ] {
+            let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = statement.query_map([], |row| row.get::<_, String>("detail")).unwrap();
+            let plan: Vec<String> = steps.map(Result::unwrap).collect();
+            assert!(plan.iter().any(|step| step.contains(index)), "{sql}: {plan:?}");
+        }
+    }
+}

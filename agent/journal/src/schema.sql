@@ -220,6 +220,26 @@ CREATE TABLE usage (
     PRIMARY KEY (boot, workload)
 ) STRICT, WITHOUT ROWID;
 
+-- What SQLite should expect of the tables, as ANALYZE would find them in a full file. Without it SQLite takes
+-- `boot = ?` for as good as a key and walks through whole tables.
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('access', 'access', '1000000 500000 1'),
+    ('access', 'access_by_workload', '1000000 500000 1000'),
+    ('access', 'access_by_secret', '1000000 1000'),
+    ('access', 'access_refused', '100 50'),
+    ('connection', 'connection', '1000000 500000 1'),
+    ('connection', 'connection_by_workload', '1000000 500000 1000'),
+    ('connection', 'connection_refused', '100 50'),
+    ('process', 'process', '100000 50000 1'),
+    ('process', 'process_by_workload', '100000 50000 100'),
+    ('process', 'process_by_pid', '100000 50000 2 1'),
+    ('process_end', 'process_end', '100000 50000 2 1'),
+    ('workload', 'workload', '1000 500 2 1'),
+    ('workload', 'workload_by_name', '1000 2'),
+    ('workload', 'workload_by_pod', '1000 50 2'),
+    ('workload', 'workload_by_container', '1000 2');
+
 CREATE VIEW accesses AS
 SELECT printf('%s-%x', substr(b.boot_id, 1, 8), a.id) AS id,
        strftime('%Y-%m-%dT%H:%M:%S', (b.booted_ns + a.first_boot_ns) / 1000000000, 'unixepoch')

@@ -179,7 +179,8 @@ impl<'l> Names<'l> {
         time: BootTime,
     ) -> Option<Rc<Program>> {
         let sql = format!(
-            "SELECT {PROGRAM} FROM process WHERE boot = ?1 AND pid = ?2 AND start_boot_ns = ?3 AND began_boot_ns <= ?4
+            "SELECT {PROGRAM} FROM process INDEXED BY process_by_pid
+             WHERE boot = ?1 AND pid = ?2 AND start_boot_ns = ?3 AND began_boot_ns <= ?4
              ORDER BY began_boot_ns DESC LIMIT 1"
         );
         let found = self.library.knowing(boot).filter_map(|(index, number)| {

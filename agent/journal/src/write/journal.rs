@@ -122,6 +122,21 @@ impl Journal {
         })
     }
 
+    /// Up to when an earlier run of the agent has seen everything of this boot. An agent that takes over kernel tables
+    /// which went on counting goes on from there.
+    pub fn seen_until(&self, boot: &BootId) -> Option<BootTime> {
+        let until: Option<i64> = self
+            .current
+            .conn
+            .query_row(
+                "SELECT max(c.until_boot_ns) FROM coverage c JOIN boots b ON b.boot = c.boot WHERE b.boot_id = ?1",
+                [boot.as_str()],
+                |row| row.get(0),
+            )
+            .ok()?;
+        until.map(|nanos| BootTime::from_nanos(nanos.cast_unsigned()))
+    }
+
     /// Says that after `until` nobody watches, and why ("stopped", "upgrade"). Without it the next run finds that the
     /// agent was killed.
     ///

@@ -163,7 +163,7 @@ pub(super) fn carry_over(conn: &Connection, previous: &SegmentFile) -> rusqlite:
              WHERE p.boot = (SELECT max(boot) FROM old.boots)
              AND NOT EXISTS (SELECT 1 FROM old.process_end e
                              WHERE e.boot = p.boot AND e.pid = p.pid AND e.start_boot_ns = p.start_boot_ns)
-             AND p.exec = (SELECT q.exec FROM old.process q
+             AND p.exec = (SELECT q.exec FROM old.process q INDEXED BY process_by_pid
                            WHERE q.boot = p.boot AND q.pid = p.pid AND q.start_boot_ns = p.start_boot_ns
                            ORDER BY q.began_boot_ns DESC LIMIT 1)
              ORDER BY p.began_boot_ns DESC LIMIT ?1",
