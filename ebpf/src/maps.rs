@@ -49,6 +49,10 @@ pub static CONNECTIONS: HashMap<ConnectionKey, Count> = HashMap::pinned(map::CON
 #[map]
 pub static LOSSES: HashMap<LossKey, u64> = HashMap::pinned(map::LOSSES, BPF_F_NO_PREALLOC);
 
+/// What of the losses user space has told already. No program touches it: it only outlives the agent here.
+#[map]
+pub static TOLD: HashMap<LossKey, u64> = HashMap::pinned(map::LOSSES, BPF_F_NO_PREALLOC);
+
 /// Events that could not be sent, tables that were full, ... by hook and reason: `hook * REASONS + reason`.
 #[map]
 pub static COUNTERS: PerCpuArray<u64> = PerCpuArray::pinned(HOOKS * REASONS, 0);

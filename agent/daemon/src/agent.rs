@@ -79,8 +79,7 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
         budget: checked.config.limits.first_events_per_second,
     })
     .context("cannot attach to the kernel")?;
-    let attached = host::boot_time();
-    let Sensor { tables, rings, query, hooks, tier, resumed } = sensor;
+    let Sensor { tables, rings, query, hooks, tier, resumed, pending } = sensor;
 
     let configured = checked
         .config
@@ -126,8 +125,9 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
 
     let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
     let reader = read_rings(rings, sender.clone())?;
-    agent.know_what_runs(&hierarchy)?;
-    agent.begin(attached, resumed)?;
+    let watched = agent.know_what_runs(&hierarchy)?;
+    agent.take_events(pending, 0, host::boot_time());
+    agent.begin(watched, resumed)?;
     watch_mounts(mount_watch, sender.clone())?;
     let answers = Arc::new(Answers { journal: journal_dir, status, hooks, tier, live });
     let server = serve(socket, answers, sender, cri)?;
@@ -167,23 +167,27 @@ struct Agent {
 }
 
 impl Agent {
-    /// What was there before: cgroups, mounts, processes, names, open descriptors.
-    fn know_what_runs(&mut self, hierarchy: &Hierarchy) -> Result<()> {
+    /// What was there before: cgroups, mounts, processes, names, open descriptors. Returns since when secrets are
+    /// watched.
+    fn know_what_runs(&mut self, hierarchy: &Hierarchy) -> Result<BootTime> {
         let now = host::boot_time();
         self.naming.runtimes.refresh();
         adopt::cgroups(&mut self.pipeline, hierarchy, &self.naming.runtimes, now)?;
         self.pipeline.refresh_secrets(&self.mounts, now);
+        let watched = host::boot_time();
         adopt::processes(&mut self.pipeline)?;
         for cgroup in self.pipeline.take_unnamed() {
             self.naming.want(cgroup, now);
         }
         self.naming.look(&mut self.pipeline, &self.mounts, now);
-        adopt::descriptors(&mut self.pipeline, now)
+        self.pipeline.settle_secrets().context("cannot forget what an agent before had watched")?;
+        adopt::descriptors(&mut self.pipeline, now)?;
+        Ok(watched)
     }
 
     /// From here on everything is seen. With the tables of an agent before, nothing was missed since it stopped but
     /// what they counted as lost.
-    fn begin(&mut self, attached: BootTime, resumed: bool) -> Result<()> {
+    fn begin(&mut self, watched: BootTime, resumed: bool) -> Result<()> {
         let clock = host::clock();
         let hooks: Vec<String> = self
             .hooks
@@ -191,8 +195,11 @@ impl Agent {
             .filter(|hook| hook.state == cofferdam_sensor::AttachState::Attached)
             .map(|hook| hook.point.to.describe())
             .collect();
-        self.pipeline.tick(host::boot_time(), resumed).context("cannot read the kernel's counters")?;
-        self.journal.begin_coverage(&clock, &self.boot, attached, &hooks)?;
+        let told = self.pipeline.tables.told().context("cannot read which losses have been told")?;
+        self.pipeline.losses.resume(&told);
+        self.pipeline.tick(host::boot_time()).context("cannot read the kernel's counters")?;
+        let since = if resumed { self.journal.seen_until(&self.boot).unwrap_or(watched) } else { watched };
+        self.journal.begin_coverage(&clock, &self.boot, since, &hooks)?;
         self.ready = Some(WallTime::now());
         self.commit(host::boot_time())?;
         self.publish_status();
@@ -234,7 +241,7 @@ impl Agent {
             }
             if self.last_tick.elapsed() >= TICK {
                 self.last_tick = Instant::now();
-                if let Err(error) = self.pipeline.tick(now, false) {
+                if let Err(error) = self.pipeline.tick(now) {
                     tracing::error!(%error, "counters could not be read; they are monotonic, the next reading has them");
                 }
                 self.ticks += 1;
@@ -291,6 +298,7 @@ impl Agent {
         match self.journal.append_seen(&clock, &self.boot, &batch, now) {
             Ok(committed) => {
                 committed.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
+                self.pipeline.committed();
             }
             Err(error) => {
                 tracing::error!(%error, records = batch.len(), "the journal could not be written");
@@ -310,7 +318,7 @@ impl Agent {
     /// The hooks stay attached and go on counting for the next agent.
     fn end(&mut self) -> Result<()> {
         let now = host::boot_time();
-        if let Err(error) = self.pipeline.tick(now, false) {
+        if let Err(error) = self.pipeline.tick(now) {
             tracing::error!(%error, "the last counters could not be read; the next agent will");
         }
         self.commit(now)?;

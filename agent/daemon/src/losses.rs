@@ -16,9 +16,13 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// The losses since the last look. An agent that goes on with old tables does not tell again what stands in them:
-    /// its first look only takes note (`first_look`).
-    pub fn look(&mut self, totals: &[(LossKey, u64)], now: BootTime, first_look: bool) -> Vec<Loss> {
+    /// Goes on where an agent before has stopped telling.
+    pub fn resume(&mut self, told: &[(LossKey, u64)]) {
+        self.told = told.iter().map(|(key, total)| ((key.workload, key.hook, key.reason), *total)).collect();
+    }
+
+    /// The losses since the last look.
+    pub fn look(&mut self, totals: &[(LossKey, u64)], now: BootTime) -> Vec<Loss> {
         let since = self.since.replace(now).unwrap_or(now);
         let mut losses = Vec::new();
         for (key, total) in totals {
@@ -26,7 +30,7 @@ impl Losses {
             let count = total.saturating_sub(*told);
             *told = *total;
             let Some((hook, reason)) = meaning(key) else { continue };
-            if count == 0 || first_look {
+            if count == 0 {
                 continue;
             }
             let workload = WorkloadId(key.workload);
@@ -78,9 +82,9 @@ mod tests {
     fn each_loss_is_told_once_and_the_differences_add_up_to_the_counter() {
         let mut losses = Losses::default();
         let times = [10, 20, 30].map(BootTime::from_nanos);
-        assert_eq!(losses.look(&[(FULL, 5)], times[0], false)[0].count, 5);
-        assert!(losses.look(&[(FULL, 5)], times[1], false).is_empty());
-        let told = losses.look(&[(FULL, 9)], times[2], false);
+        assert_eq!(losses.look(&[(FULL, 5)], times[0])[0].count, 5);
+        assert!(losses.look(&[(FULL, 5)], times[1]).is_empty());
+        let told = losses.look(&[(FULL, 9)], times[2]);
         assert_eq!((told[0].count, told[0].since, told[0].until), (4, times[1], times[2]));
         assert_eq!(losses.lost()[&WorkloadId(7)], 9);
     }
@@ -88,18 +92,16 @@ mod tests {
     #[test]
     fn what_an_agent_before_has_told_is_not_told_again() {
         let mut losses = Losses::default();
-        assert!(losses.look(&[(FULL, 5)], BootTime::from_nanos(1), true).is_empty());
-        assert_eq!(losses.look(&[(FULL, 6)], BootTime::from_nanos(2), false)[0].count, 1);
+        losses.resume(&[(FULL, 5)]);
+        assert!(losses.look(&[(FULL, 5)], BootTime::from_nanos(1)).is_empty());
+        assert_eq!(losses.look(&[(FULL, 6)], BootTime::from_nanos(2))[0].count, 1);
     }
 
     #[test]
     fn what_exceeds_a_budget_is_told_apart() {
         let key = LossKey { reason: Reason::OverBudget as u32, ..FULL };
         let mut losses = Losses::default();
-        assert_eq!(
-            losses.look(&[(key, 3)], BootTime::from_nanos(1), false)[0].reason,
-            LossReason::OverBudget
-        );
+        assert_eq!(losses.look(&[(key, 3)], BootTime::from_nanos(1))[0].reason, LossReason::OverBudget);
         assert!(losses.lost().is_empty());
         assert_eq!(losses.over_budget()[&WorkloadId(7)], 3);
     }

@@ -9,10 +9,10 @@ use cofferdam_inventory::mounts::MountTable;
 use cofferdam_inventory::names::ContainerNames;
 use cofferdam_inventory::oci_config::{self, ContainerConfig};
 use cofferdam_inventory::runtime_state::RuntimesOnDisk;
-use cofferdam_model::{BootTime, CgroupId, Record, WorkloadId};
+use cofferdam_model::{BootTime, CgroupId, Record, SecretRef, Workload, WorkloadId};
 
 use crate::bundle;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, environment};
 
 /// How often a new cgroup is looked at while its container is being set up: runc writes its state some 30 ms after
 /// it has made the cgroup, and only milliseconds before the first program runs.
@@ -155,6 +155,7 @@ fn is_provisional(pipeline: &Pipeline, cgroup: CgroupId) -> bool {
 pub fn apply(pipeline: &mut Pipeline, names: &ContainerNames, now: BootTime) {
     for workload in pipeline.state.workloads.named(names, now) {
         let pod = workload.kind.pod_uid().cloned();
+        pipeline.add(environment_of(&workload, now));
         pipeline.add([Record::Workload(workload)]);
         if let Some(pod) = pod {
             let visible_to = pipeline.state.of_pod(&pod);
@@ -162,4 +163,16 @@ pub fn apply(pipeline: &mut Pipeline, names: &ContainerNames, now: BootTime) {
             pipeline.add(records);
         }
     }
+}
+
+/// The credentials in a container's environment, by the names of its variables.
+fn environment_of(workload: &Workload, now: BootTime) -> Vec<Record> {
+    let record = |name: &String| Record::Secret {
+        secret: SecretRef { key: Some(name.clone()), ..environment(workload.id) },
+        path: None,
+        visible_to: vec![workload.id],
+        since: now,
+        until: None,
+    };
+    workload.credential_variables.iter().map(record).collect()
 }

@@ -12,7 +12,7 @@ use cofferdam_model::{
     Access, AccessKind, AccessMode, BootTime, CgroupId, Connection, EnforcedBy, EventId, LossReason, Process,
     ProcessKey, Protocol, Record, SecretKind, SecretRef, Target, TargetRelation, Verdict, WorkloadId,
 };
-use cofferdam_sensor::abi::count::Count;
+use cofferdam_sensor::abi::count::{Count, LossKey};
 use cofferdam_sensor::abi::event::{how, mode, verdict};
 use cofferdam_sensor::abi::key::{AccessKey, ConnectionKey};
 use cofferdam_sensor::abi::process::ProcessState;
@@ -48,6 +48,8 @@ pub struct Pipeline {
     starting: Vec<u32>,
     mounts_stale: bool,
     written: u64,
+    /// Totals of losses that stand in the batch: told once it is committed.
+    untold: Vec<(LossKey, u64)>,
 }
 
 impl Pipeline {
@@ -67,6 +69,7 @@ impl Pipeline {
             starting: Vec::new(),
             mounts_stale: false,
             written: 0,
+            untold: Vec::new(),
         }
     }
 
@@ -79,6 +82,21 @@ impl Pipeline {
     /// Records handed over so far.
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    /// The batch is committed: an agent after this one need not tell its losses again.
+    pub fn committed(&mut self) {
+        for (key, total) in std::mem::take(&mut self.untold) {
+            if let Err(error) = self.tables.set_told(key, total) {
+                tracing::warn!(%error, "a loss may be told twice after a restart");
+            }
+        }
+    }
+
+    /// Drops what an agent before had watched and is no secret any more.
+    pub fn settle_secrets(&mut self) -> Result<(), cofferdam_sensor::TableError> {
+        let (filesystems, files) = self.secrets.watched();
+        self.tables.keep_only(&filesystems, &files)
     }
 
     /// A batch could not be written: its events are a loss. Counters are monotonic: what they tell next is whole.
@@ -241,6 +259,14 @@ impl Pipeline {
         self.journal_program(EventId(process.exec));
     }
 
+    /// A counter speaks of a program whose beginning was lost: while it runs, the kernel's table knows it.
+    fn find_program(&mut self, exec: Option<EventId>, pid: u32) {
+        let Some(exec) = exec.filter(|exec| self.state.program(*exec).is_none()) else { return };
+        if let Some(process) = self.tables.process(pid).filter(|process| process.exec == exec.0) {
+            self.adopt_if_unknown(&process);
+        }
+    }
+
     /// Writes a program that is known into the batch, unless the journal has it.
     pub fn journal_program(&mut self, exec: EventId) {
         if let Some(process) = self.state.program(exec).cloned() {
@@ -299,7 +325,7 @@ impl Pipeline {
         let exec = (count.exec != 0 && key.tgid != 0).then_some(EventId(count.exec));
         let target = is_process.then(|| self.target(key, workload, target));
         let secret = match &target {
-            Some(target) => environment_of(target),
+            Some(target) => environment(target.workload),
             None => match self.secrets.resolve(model_inode(key.object), names, &mut self.query) {
                 Some(secret) => secret,
                 // Not one of ours any more, or the self-test's.
@@ -307,6 +333,7 @@ impl Pipeline {
             },
         };
         let name = secret_label(&secret);
+        self.find_program(exec, key.tgid);
         let own = target.as_ref().is_some_and(|target| target.relation == TargetRelation::Own);
         let order = (!own && key.tgid != 0).then(|| self.state.first_reads.order(workload, &name)).flatten();
         if let Some(exec) = exec {
@@ -363,6 +390,7 @@ impl Pipeline {
     fn connection(&mut self, key: &ConnectionKey, id: EventId, count: &Count, generation: u64) {
         let cgroup = CgroupId(count.cgroup);
         let exec = (count.exec != 0 && key.tgid != 0).then_some(EventId(count.exec));
+        self.find_program(exec, key.tgid);
         let tainted_by = exec.map(|exec| self.state.processes.tainted_by(exec)).unwrap_or_default();
         if let Some(exec) = exec {
             self.journal_program(exec);
@@ -391,9 +419,8 @@ impl Pipeline {
         }));
     }
 
-    /// Reads the kernel's counters and losses. `first_look`: the tables are those of an agent before, whose losses
-    /// have been told.
-    pub fn tick(&mut self, now: BootTime, first_look: bool) -> Result<(), cofferdam_sensor::TableError> {
+    /// Reads the kernel's counters and losses.
+    pub fn tick(&mut self, now: BootTime) -> Result<(), cofferdam_sensor::TableError> {
         // Whose end was seen before the tables are read can add nothing any more.
         let dead = std::mem::take(&mut self.ended);
         let mut entries = Vec::new();
@@ -414,7 +441,12 @@ impl Pipeline {
         for key in &reading.ended {
             self.tables.forget_connection(key);
         }
-        for mut loss in self.losses.look(&self.tables.losses()?, now, first_look) {
+        let totals = self.tables.losses()?;
+        let losses = self.losses.look(&totals, now);
+        if !losses.is_empty() {
+            self.untold = totals;
+        }
+        for mut loss in losses {
             loss.workload = loss.workload.map(|id| self.state.workload_of(id, CgroupId(id.0)));
             self.batch.push(Record::Loss(loss));
         }
@@ -518,8 +550,8 @@ fn first_count(stamp: &Stamp, process: &ProcessState) -> Count {
     }
 }
 
-/// The environment (or memory) of a process, as a secret.
-fn environment_of(target: &Target) -> SecretRef {
+/// The environment of a workload's processes, as a secret.
+pub fn environment(owner: WorkloadId) -> SecretRef {
     SecretRef {
         kind: SecretKind::Environment,
         namespace: None,
@@ -527,7 +559,7 @@ fn environment_of(target: &Target) -> SecretRef {
         pod_uid: None,
         uid: None,
         key: None,
-        owner: target.workload.is_known().then_some(target.workload),
+        owner: owner.is_known().then_some(owner),
     }
 }
 

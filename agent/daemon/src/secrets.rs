@@ -1,7 +1,7 @@
 //! Secrets of this node: from what inventory finds to what the kernel watches, and back from a file's key to the
 //! secret that it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,8 @@ pub struct Secrets {
     configured: Vec<ConfiguredSecret>,
     filesystems: HashMap<FilesystemKey, Watched>,
     files: HashMap<InodeKey, SecretRef>,
+    /// Files and folders that stand in the kernel's table.
+    marked: HashSet<InodeKey>,
     /// Volumes that could not be watched, and why; told in `status`.
     failures: HashMap<PathBuf, String>,
     newly_watched: bool,
@@ -49,6 +51,7 @@ impl Secrets {
             configured,
             filesystems: HashMap::new(),
             files: HashMap::new(),
+            marked: HashSet::new(),
             failures: HashMap::new(),
             newly_watched: false,
             bounds_hit: 0,
@@ -145,7 +148,7 @@ impl Secrets {
         let Ok(table) = MountTable::read(Path::new(&format!("/proc/{pid}/mountinfo"))) else {
             return Vec::new();
         };
-        let known = self.volumes.devices();
+        let known = self.volumes.whole_devices();
         let found = volumes::run_secrets(&table, pid, owner, &known, &volume_files::kind_of);
         if found.is_empty() {
             return Vec::new();
@@ -210,6 +213,7 @@ impl Secrets {
             Source::File => self.mark(facts.key, volume.secret.clone(), tables)?,
             Source::Tree => {
                 tables.mark_tree(facts.key).map_err(|error| error.to_string())?;
+                self.marked.insert(facts.key);
                 self.mark_below(volume, query, tables);
             }
             Source::WholeFilesystem { .. } | Source::PartOfVolume => {}
@@ -226,6 +230,7 @@ impl Secrets {
 
     fn mark(&mut self, key: InodeKey, secret: SecretRef, tables: &mut Tables) -> Result<(), String> {
         tables.mark_file(key).map_err(|error| error.to_string())?;
+        self.marked.insert(key);
         self.remember(key, secret);
         Ok(())
     }
@@ -293,6 +298,11 @@ impl Secrets {
         } else {
             self.bounds_hit += 1;
         }
+    }
+
+    /// Everything that the kernel was told to watch: superblocks, and single files and folders.
+    pub fn watched(&self) -> (HashSet<FilesystemKey>, HashSet<InodeKey>) {
+        (self.filesystems.keys().copied().collect(), self.marked.clone())
     }
 
     /// Superblocks whose files are wanted when open descriptors are looked through, with how many volumes lie there.

@@ -69,6 +69,8 @@ pub struct Sensor {
     pub tier: Tier,
     /// Tables of an agent before were found and are used on: its counters go on.
     pub resumed: bool,
+    /// Events that stood in the rings before or came during the self-test: the first to be handled.
+    pub pending: Vec<Event>,
 }
 
 impl Sensor {
@@ -85,12 +87,12 @@ impl Sensor {
         let rings = Rings::take(&mut ebpf)?;
         let mut query = Query::new(ebpf)?;
         tables.set_budget(config.budget)?;
-        tables.forget_secrets()?;
+        tables.provide_unknown_workload()?;
         // Process 1 tells the host's mount namespace: what runs there is no container.
         if let Err(error) = query.adopt(1) {
             tracing::warn!(%error, "the host's mount namespace is not known; binaries of the host are reported as unknown");
         }
-        let mut sensor = Self { tables, rings, query, hooks, tier, resumed };
+        let mut sensor = Self { tables, rings, query, hooks, tier, resumed, pending: Vec::new() };
         selftest::run(&mut sensor)?;
         Ok(sensor)
     }

@@ -80,11 +80,16 @@ fn open_and_wait(sensor: &mut Sensor, path: &PathBuf, key: InodeKey) -> Result<(
     while Instant::now() < deadline {
         sensor.rings.wait(Duration::from_millis(20))?;
         sensor.rings.drain(usize::MAX, &mut events);
-        // Nothing else is a secret yet; what processes did meanwhile is found again by the scan that follows.
-        let access = events.drain(..).find_map(|event| match event {
-            Event::Access { process, object, how, .. } if process.tgid == pid => Some((process, object, how)),
-            _ => None,
-        });
+        let mut access = None;
+        for event in events.drain(..) {
+            match event {
+                Event::Access { process, object, how, .. } if process.tgid == pid => {
+                    access = Some((process, object, how));
+                }
+                // Everybody else's, to be handled once the agent is ready.
+                event => sensor.pending.push(event),
+            }
+        }
         if let Some((process, object, how)) = access {
             compare("the opened inode", crate::model_inode(object), key)?;
             compare("the way of access", how, abi::event::how::OPEN)?;

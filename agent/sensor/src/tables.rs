@@ -1,6 +1,6 @@
 //! The kernel's tables, typed: what user space writes into them and reads out of them.
 
-use std::collections::HashMap as StdHashMap;
+use std::collections::{HashMap as StdHashMap, HashSet};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -49,6 +49,7 @@ const SHAPES: &[(&str, (u32, u32, u32))] = &[
     ("ACCESSES", (size_of::<AccessKey>() as u32, size_of::<Count>() as u32, map::ACCESSES)),
     ("CONNECTIONS", (size_of::<ConnectionKey>() as u32, size_of::<Count>() as u32, map::CONNECTIONS)),
     ("LOSSES", (size_of::<LossKey>() as u32, 8, map::LOSSES)),
+    ("TOLD", (size_of::<LossKey>() as u32, 8, map::LOSSES)),
     ("COUNTERS", (4, 8, HOOKS * REASONS)),
     ("SENT", (4, 8, HOOKS)),
     ("PRIORITY", (0, 0, map::PRIORITY_RING)),
@@ -109,6 +110,7 @@ pub struct Tables {
     connections: HashMap<MapData, ConnectionKey, Count>,
     connections_fd: OwnedFd,
     losses: HashMap<MapData, LossKey, u64>,
+    told: HashMap<MapData, LossKey, u64>,
     counters: PerCpuArray<MapData, u64>,
     sent: PerCpuArray<MapData, u64>,
     control: Array<MapData, u64>,
@@ -157,6 +159,7 @@ impl Tables {
             accesses: take!(ebpf, "ACCESSES"),
             connections: take!(ebpf, "CONNECTIONS"),
             losses: take!(ebpf, "LOSSES"),
+            told: take!(ebpf, "TOLD"),
             counters: take!(ebpf, "COUNTERS"),
             sent: take!(ebpf, "SENT"),
             control: take!(ebpf, "CONTROL"),
@@ -178,28 +181,46 @@ impl Tables {
         self.control.set(control::BUDGET, per_second, 0).map_err(refused("write", "CONTROL"))
     }
 
-    /// Empties what says which files are secret: an agent that starts on old tables fills them anew.
+    /// Gives processes of unknown workloads a budget too, one for all of them.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn forget_secrets(&mut self) -> Result<(), TableError> {
-        for slot in 0..map::DEVICE_SLOTS {
+    pub(crate) fn provide_unknown_workload(&mut self) -> Result<(), TableError> {
+        if self.workloads.get(&0, 0).is_err() {
+            self.workloads.insert(0, WorkloadState::default(), 0).map_err(refused("write", "WORKLOADS"))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what an agent before had watched and this one does not: to be called once the secrets are known, so
+    /// that those which are still there were never unwatched.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn keep_only(
+        &mut self,
+        filesystems: &HashSet<FilesystemKey>,
+        files: &HashSet<InodeKey>,
+    ) -> Result<(), TableError> {
+        let kept: HashSet<u32> = filesystems.iter().map(|filesystem| filesystem.device).collect();
+        for slot in 1..map::DEVICE_SLOTS {
             let old = self.device_slots.get(&slot, 0).map_err(refused("read", "DEVICE_SLOTS"))?;
-            if old.flags != 0 {
+            if old.flags != 0 && !kept.contains(&slot) {
                 self.device_slots
                     .set(slot, Device::default(), 0)
                     .map_err(refused("write", "DEVICE_SLOTS"))?;
             }
         }
-        let numbers: Vec<u32> = self.devices.keys().flatten().collect();
-        for number in numbers {
+        let stale: Vec<u32> = self.devices.keys().flatten().filter(|number| !kept.contains(number)).collect();
+        for number in stale {
             let _ = self.devices.remove(&number);
         }
-        let keys: Vec<AbiInodeKey> = self.files.keys().flatten().collect();
-        for key in keys {
+        let stale: Vec<AbiInodeKey> =
+            self.files.keys().flatten().filter(|key| !files.contains(&model_inode(*key))).collect();
+        for key in stale {
             let _ = self.files.remove(&key);
         }
-        Ok(())
+        self.lead_elsewhere()
     }
 
     /// Watches a file system.
@@ -380,6 +401,22 @@ impl Tables {
     /// If the kernel refuses.
     pub fn losses(&self) -> Result<Vec<(LossKey, u64)>, TableError> {
         self.losses.iter().collect::<Result<_, _>>().map_err(refused("read", "LOSSES"))
+    }
+
+    /// What of the losses has been told, by this agent or one before.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn told(&self) -> Result<Vec<(LossKey, u64)>, TableError> {
+        self.told.iter().collect::<Result<_, _>>().map_err(refused("read", "TOLD"))
+    }
+
+    /// Notes what has been told.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn set_told(&mut self, key: LossKey, total: u64) -> Result<(), TableError> {
+        self.told.insert(key, total, 0).map_err(refused("write", "TOLD"))
     }
 
     /// Counters that are not zero.

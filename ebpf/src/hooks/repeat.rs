@@ -99,6 +99,7 @@ pub fn defer<K>(table: &HashMap<K, Count>, key: &K) -> bool {
 #[inline(always)]
 fn spend(workload: u64, moment: Moment) -> bool {
     let Some(state) = WORKLOADS.get_ptr_mut(workload) else { return true };
+    // 2^30 ns: a second, nearly, without a division.
     let second = moment.time >> 30;
     // SAFETY: a pointer out of a map is valid until the program ends. Two CPUs may both open a window: the budget
     // is then a little larger, the counts stay exact.
