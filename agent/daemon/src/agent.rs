@@ -79,7 +79,10 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
         budget: checked.config.limits.first_events_per_second,
     })
     .context("cannot attach to the kernel")?;
-    let Sensor { tables, rings, query, hooks, tier, resumed, pending } = sensor;
+    let Sensor { tables, rings, query, hooks, tier, no_better, resumed, pending } = sensor;
+    if let Some(reason) = &no_better {
+        tracing::warn!(reason, "the tracepoint tier is used");
+    }
 
     let configured = checked
         .config
@@ -129,7 +132,7 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
     agent.take_events(pending, 0, host::boot_time());
     agent.begin(watched, resumed)?;
     watch_mounts(mount_watch, sender.clone())?;
-    let answers = Arc::new(Answers { journal: journal_dir, status, hooks, tier, live });
+    let answers = Arc::new(Answers { journal: journal_dir, status, hooks, tier, no_better, live });
     let server = serve(socket, answers, sender, cri)?;
     announce();
     agent.work(&receiver)?;

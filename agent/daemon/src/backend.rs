@@ -9,7 +9,7 @@ use cofferdam_api::{
 use cofferdam_journal::Reader;
 use cofferdam_model::{AccessRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
 use cofferdam_sensor::probe::{self, Outcome};
-use cofferdam_sensor::{AttachState, AttachTo, BLIND_SPOTS, HookReport, Tier};
+use cofferdam_sensor::{AttachState, BLIND_SPOTS, HookReport, Tier};
 
 /// What the agent tells of itself; the pipeline renews it every second.
 pub type Shared = Arc<Mutex<Option<Status>>>;
@@ -24,6 +24,8 @@ pub struct Answers {
     pub hooks: Vec<HookReport>,
     /// The tier.
     pub tier: Tier,
+    /// Why no better tier works here.
+    pub no_better: Option<String>,
     /// Live events.
     pub live: Live,
 }
@@ -76,7 +78,7 @@ impl Backend for Answers {
     }
 
     fn doctor(&self) -> Result<Doctor, BackendError> {
-        Ok(doctor(&self.hooks, self.tier))
+        Ok(doctor(&self.hooks, self.tier, self.no_better.as_deref()))
     }
 
     fn live(&self) -> &Live {
@@ -92,24 +94,14 @@ pub fn tier(tier: Tier) -> cofferdam_api::Tier {
     }
 }
 
-fn doctor(hooks: &[HookReport], found: Tier) -> Doctor {
+fn doctor(hooks: &[HookReport], found: Tier, no_better: Option<&str>) -> Doctor {
     let checks: Vec<probe::Check> = probe::host();
     let kernel = checks.iter().find(|check| check.name == "kernel").map(|check| check.found.clone());
-    let mut reasons = Vec::new();
-    if found == Tier::Tracepoint {
-        let refused = hooks.iter().find_map(|hook| match (&hook.state, hook.point.to) {
-            (AttachState::Refused(reason), AttachTo::Lsm("file_open")) => Some(reason.clone()),
-            _ => None,
-        });
-        reasons.push(format!(
-            "the lsm tier does not work here: lsm/file_open: {}",
-            refused.unwrap_or_else(|| "BPF LSM is not active".to_owned())
-        ));
-    }
+    let reasons = no_better.map(|reason| format!("the lsm tier does not work here: {reason}"));
     Doctor {
         kernel: kernel.unwrap_or_default(),
         tier: Some(tier(found)),
-        reasons,
+        reasons: reasons.into_iter().collect(),
         hooks: hooks.iter().map(|hook| report(hook, found)).collect(),
         checks: checks.into_iter().map(check).collect(),
         blind_spots: BLIND_SPOTS

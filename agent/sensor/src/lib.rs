@@ -67,6 +67,8 @@ pub struct Sensor {
     pub hooks: Vec<HookReport>,
     /// The tier.
     pub tier: Tier,
+    /// Why no better tier works here.
+    pub no_better: Option<String>,
     /// Tables of an agent before were found and are used on: its counters go on.
     pub resumed: bool,
     /// Events that stood in the rings before or came during the self-test: the first to be handled.
@@ -81,7 +83,8 @@ impl Sensor {
     pub fn start(config: &Config) -> Result<Self, StartError> {
         let mut loaded = load::load(&config.pin_dir, &config.root_cgroup)?;
         loaded.activate(&config.pin_dir)?;
-        let (tier, hooks, resumed) = (loaded.tier, loaded.hooks, loaded.resumed);
+        let (tier, no_better) = (loaded.tier, loaded.no_better);
+        let (hooks, resumed) = (loaded.hooks, loaded.resumed);
         let mut ebpf = loaded.ebpf;
         let mut tables = Tables::take(&mut ebpf)?;
         let rings = Rings::take(&mut ebpf)?;
@@ -92,7 +95,7 @@ impl Sensor {
         if let Err(error) = query.adopt(1) {
             tracing::warn!(%error, "the host's mount namespace is not known; binaries of the host are reported as unknown");
         }
-        let mut sensor = Self { tables, rings, query, hooks, tier, resumed, pending: Vec::new() };
+        let mut sensor = Self { tables, rings, query, hooks, tier, no_better, resumed, pending: Vec::new() };
         selftest::run(&mut sensor)?;
         Ok(sensor)
     }

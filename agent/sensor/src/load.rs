@@ -86,6 +86,8 @@ pub enum LoadError {
 pub(crate) struct Loaded {
     pub(crate) ebpf: Ebpf,
     pub(crate) tier: Tier,
+    /// Why no better tier works here.
+    pub(crate) no_better: Option<String>,
     pub(crate) hooks: Vec<HookReport>,
     pub(crate) generation: u64,
     /// Reused tables of an agent before.
@@ -129,7 +131,8 @@ pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadErr
     make_dir(&links_dir)?;
     let btf = Btf::from_sys_fs()?;
     let attacher = Attacher { btf, links_dir, root_cgroup };
-    let tier = find_tier(&mut ebpf, &attacher);
+    let found = find_tier(&mut ebpf, &attacher);
+    let tier = if found.is_ok() { Tier::Lsm } else { Tier::Tracepoint };
     let mut hooks = Vec::new();
     for point in ATTACH_POINTS {
         let state = if point.tiers.contains(&tier) {
@@ -146,7 +149,8 @@ pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadErr
                 }
                 Err(reason) => AttachState::Refused(reason),
             }
-        } else if tier == Tier::Tracepoint && point.tiers == [Tier::Lsm] {
+        } else if tier == Tier::Tracepoint && point.tiers == [Tier::Lsm] && !point.required {
+            // What is required has another hook on this tier.
             AttachState::Refused(match attacher.load(&mut ebpf, point) {
                 Ok(()) => "loads, but BPF LSM is not active".to_owned(),
                 Err(reason) => reason,
@@ -156,7 +160,7 @@ pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadErr
         };
         hooks.push(HookReport { point, state });
     }
-    Ok(Loaded { ebpf, tier, hooks, generation, resumed })
+    Ok(Loaded { ebpf, tier, no_better: found.err(), hooks, generation, resumed })
 }
 
 impl Loaded {
@@ -180,15 +184,20 @@ impl Loaded {
     }
 }
 
-/// The tier is what trying tells: an LSM program that loads is not enough, its hook must run. `bpf` among the
+/// Tries the lsm tier; the reason if it does not work. The tier is what trying tells: an LSM program that loads is not enough, its hook must run. `bpf` among the
 /// active LSMs decides that (security/bpf registers its hooks only then).
-fn find_tier(ebpf: &mut Ebpf, attacher: &Attacher<'_>) -> Tier {
-    let Some(point) = ATTACH_POINTS.iter().find(|point| point.to == AttachTo::Lsm("file_open")) else {
-        return Tier::Tracepoint;
-    };
-    let active = fs::read_to_string("/sys/kernel/security/lsm")
-        .is_ok_and(|list| list.trim().split(',').any(|name| name == "bpf"));
-    if active && attacher.load(ebpf, point).is_ok() { Tier::Lsm } else { Tier::Tracepoint }
+fn find_tier(ebpf: &mut Ebpf, attacher: &Attacher<'_>) -> Result<(), String> {
+    let list = fs::read_to_string("/sys/kernel/security/lsm")
+        .map_err(|error| format!("the active LSMs are not known: /sys/kernel/security/lsm: {error}"))?;
+    if !list.trim().split(',').any(|name| name == "bpf") {
+        return Err(format!("`bpf` is not among the active LSMs ({})", list.trim()));
+    }
+    let of_lsm = ATTACH_POINTS.iter().filter(|point| point.required && matches!(point.to, AttachTo::Lsm(_)));
+    for point in of_lsm {
+        let refused = |reason| format!("the kernel refuses {}: {reason}", point.to.describe());
+        attacher.load(ebpf, point).map_err(refused)?;
+    }
+    Ok(())
 }
 
 struct Attacher<'a> {

@@ -45,7 +45,12 @@ pub(crate) fn doctor(doctor: &Doctor, columns: Option<usize>) -> Vec<Line> {
 /// Whether the agent can do its work here.
 pub(crate) fn is_well(doctor: &Doctor) -> bool {
     doctor.checks.iter().all(|check| check.ok != CheckResult::Fail)
-        && doctor.hooks.iter().all(|hook| hook.state != HookState::Failed)
+        && !doctor.hooks.iter().any(|hook| is_wanted_here(hook, doctor))
+}
+
+/// Whether a hook failed that this node's tier should have; those of a better tier are a loss, not a fault.
+fn is_wanted_here(hook: &HookReport, doctor: &Doctor) -> bool {
+    hook.state == HookState::Failed && doctor.tier.is_none_or(|tier| hook.tier == tier)
 }
 
 fn one_check(check: &Check, widest: usize) -> Vec<Line> {
@@ -76,7 +81,7 @@ fn hooks(doctor: &Doctor, columns: Option<usize>) -> Vec<Line> {
     let mut failed = of(HookState::Failed).peekable();
     if failed.peek().is_some() {
         lines.push(Line::of(BOLD, "MISSING HOOKS"));
-        lines.extend(failed.flat_map(missing));
+        lines.extend(failed.flat_map(|hook| missing(hook, is_wanted_here(hook, doctor))));
         lines.push(Line::new());
     }
     let mut table = Table::new(&["HOOK", "TIER", "ATTACHED TO", "SEES"]);
@@ -108,9 +113,10 @@ fn row(hook: &HookReport, style: anstyle::Style) -> Vec<Cell> {
     ]
 }
 
-fn missing(hook: &HookReport) -> Vec<Line> {
+fn missing(hook: &HookReport, wanted: bool) -> Vec<Line> {
+    let (style, mark) = if wanted { (BAD, "FAIL") } else { (NOTABLE, "none") };
     let mut lines = vec![
-        Line::of(BAD, "FAIL")
+        Line::of(style, mark)
             .with(PLAIN, format!("  {}", hook.hook))
             .with(DIM, format!("  {}", hook.attach_point)),
         explained("lost   ", &hook.without_it),
@@ -121,7 +127,9 @@ fn missing(hook: &HookReport) -> Vec<Line> {
 
 fn closing(doctor: &Doctor) -> Line {
     let count = |result| doctor.checks.iter().filter(|check| check.ok == result).count() as u64;
-    let missing = doctor.hooks.iter().filter(|hook| hook.state == HookState::Failed).count() as u64;
+    let failed_hooks = || doctor.hooks.iter().filter(|hook| hook.state == HookState::Failed);
+    let missing = failed_hooks().filter(|hook| is_wanted_here(hook, doctor)).count() as u64;
+    let of_better_tier = failed_hooks().count() as u64 - missing;
     let (failed, warned) = (count(CheckResult::Fail), count(CheckResult::Warn));
     let mut bad = Vec::new();
     if failed > 0 {
@@ -129,6 +137,9 @@ fn closing(doctor: &Doctor) -> Line {
     }
     if missing > 0 {
         bad.push(format!("{} missing", count_of(missing, "hook")));
+    }
+    if of_better_tier > 0 {
+        bad.push(format!("{} of a better tier not to be had here", count_of(of_better_tier, "hook")));
     }
     if warned > 0 {
         bad.push(count_of(warned, "warning"));
