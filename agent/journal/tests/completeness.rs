@@ -165,6 +165,16 @@ fn losses_count_in_their_range_and_for_their_workload() {
 }
 
 #[test]
+fn a_loss_at_the_very_end_is_told() {
+    let dir = quick_dir();
+    let mut journal = open(dir.path());
+    journal.begin_coverage(&clock(), &boot(), at(1), &hooks()).unwrap();
+    journal.append_seen(&clock(), &boot(), &[loss(LossReason::Stopped, 50, 2, None)], at(50)).unwrap();
+    assert_eq!(ask(dir.path(), None, None).lost, 2);
+    assert_eq!(ask(dir.path(), Some(1), Some(50)).lost, 0);
+}
+
+#[test]
 fn a_workload_that_nobody_named_makes_its_neighbours_answers_incomplete() {
     let dir = quick_dir();
     let mut journal = open(dir.path());

@@ -31,7 +31,8 @@ pub(super) fn answer<Row>(
     let runs = watched(library);
     let since = question.since.or_else(|| runs.first().map(|run| run.since));
     let until = question.until.or_else(|| runs.last().map(|run| run.until));
-    let losses = losses(library, question, since, until);
+    // Without an end that was asked for, what was lost after the latest commit counts as well.
+    let losses = losses(library, question, since, question.until);
     let mut reasons = Vec::new();
     match since.zip(until) {
         Some((since, until)) => {
