@@ -58,6 +58,8 @@ enum Message {
 /// If it cannot start, or the journal cannot be written at all.
 pub fn run(args: &Args, checked: Checked) -> Result<()> {
     let started = WallTime::now();
+    host::require_root()?;
+    host::warn_of_policies(&args.policy_dir);
     host::seal()?;
     let mount_watch =
         MountWatch::open(Path::new("/proc/self/mountinfo")).context("cannot watch the mount table")?;

@@ -11,6 +11,9 @@ use cofferdam_model::{AccessRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
 use cofferdam_sensor::probe::{self, Outcome};
 use cofferdam_sensor::{AttachState, BLIND_SPOTS, HookReport, Tier};
 
+/// Rows of one answer while the agent runs: they are held in its memory. A copied journal is asked without it.
+const MOST_ROWS: usize = 20_000;
+
 /// What the agent tells of itself; the pipeline renews it every second.
 pub type Shared = Arc<Mutex<Option<Status>>>;
 
@@ -32,7 +35,8 @@ pub struct Answers {
 
 impl Answers {
     fn reader(&self) -> Result<Reader, BackendError> {
-        Reader::open(&self.journal).map_err(failed)
+        let reader = Reader::open(&self.journal).map_err(failed)?;
+        Ok(reader.with_most_rows(MOST_ROWS))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cofferdam_model::{BootId, BootTime, Clock, WallTime};
 use cofferdam_sensor::is_bpffs;
 use nix::mount::{MsFlags, mount};
@@ -12,6 +12,28 @@ use nix::time::{ClockId, clock_gettime};
 
 /// Where the kernel keeps the security file system.
 const SECURITYFS: &str = "/sys/kernel/security";
+
+/// Kernel programs can only be loaded by root.
+///
+/// # Errors
+/// If the agent is not.
+pub fn require_root() -> Result<()> {
+    let user = nix::unistd::geteuid();
+    ensure!(
+        user.is_root(),
+        "cofferdamd runs as uid {user}: loading kernel programs needs root; run it as root"
+    );
+    Ok(())
+}
+
+/// Policies are not enforced by this version: whoever has put some here must not believe that they are.
+pub fn warn_of_policies(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let files = entries.flatten().count();
+    if files > 0 {
+        tracing::error!(folder = %folder.display(), files, "policies are here, but this version only observes: none is enforced");
+    }
+}
 
 /// Makes the process undumpable: no core dump, no ptrace by others of its user, so that what it may have read of a
 /// credential (claims of a token) cannot leave it by a crash.

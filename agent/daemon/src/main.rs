@@ -49,6 +49,9 @@ pub struct Args {
     /// Where kernel programs and tables are pinned, so that they outlive the agent
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/cofferdam")]
     pin_dir: PathBuf,
+    /// Where policies lie; this version enforces none, and says so if it finds any
+    #[arg(long, value_name = "DIR", default_value = "/etc/cofferdam/policies")]
+    policy_dir: PathBuf,
     /// Detach all hooks, remove the pins, and exit
     #[arg(long)]
     unload: bool,
