@@ -1,0 +1,34 @@
+//! Leaving one's place: other cgroups, other views on processes.
+
+use std::fs;
+use std::path::Path;
+
+use nix::mount::{MsFlags, mount};
+
+use crate::actor::{Doing, Done, Given, Hands};
+
+/// `migrate FOLDER`: moves this process into the cgroup at a folder.
+pub(super) fn migrate(given: &Given<'_>, _: &mut Hands) -> Done {
+    enter(Path::new(given.text(0, "folder")?))
+}
+
+/// `nest FOLDER`: makes a cgroup and moves this process into it.
+pub(super) fn nest(given: &Given<'_>, _: &mut Hands) -> Done {
+    let folder = Path::new(given.text(0, "folder")?);
+    fs::create_dir(folder).doing(|| format!("making {}", folder.display()))?;
+    enter(folder)
+}
+
+fn enter(folder: &Path) -> Done {
+    let list = folder.join("cgroup.procs");
+    fs::write(&list, "0").doing(|| format!("writing {}", list.display()))?;
+    Ok(String::new())
+}
+
+/// `mount-proc FOLDER`: one more procfs; needs `CAP_SYS_ADMIN`.
+pub(super) fn mount_proc(given: &Given<'_>, _: &mut Hands) -> Done {
+    let folder = given.text(0, "folder")?;
+    mount(Some("proc"), folder, Some("proc"), MsFlags::empty(), None::<&str>)
+        .doing(|| format!("mounting procfs at {folder}"))?;
+    Ok(String::new())
+}

@@ -1,0 +1,276 @@
+//! An agent of its own: its journal, socket and pins lie in a folder of the run.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::command::{ended, finish};
+use super::mounts::unmount_below;
+use super::wait::Look;
+use super::{Place, binary, random, until};
+
+/// The agent's last word of its start-up.
+const READY: &str = "ready";
+
+/// Its configuration's name in its folder.
+const CONFIG: &str = "config.yaml";
+
+/// What an agent is configured to do.
+#[derive(Debug, Clone, Default)]
+pub struct AgentOptions {
+    /// Secrets by name and path.
+    pub secrets: Vec<(String, PathBuf)>,
+    /// First events that a workload may send in a second.
+    pub budget: Option<u64>,
+    /// Where the container runtime answers.
+    pub cri_socket: Option<PathBuf>,
+}
+
+impl AgentOptions {
+    fn to_yaml(&self) -> String {
+        let mut text = "node: { name: bench, cluster: test }\n".to_owned();
+        if !self.secrets.is_empty() {
+            text.push_str("secrets:\n");
+        }
+        for (name, path) in &self.secrets {
+            text.push_str(&format!("  - {{ name: {name:?}, path: {path:?} }}\n"));
+        }
+        if let Some(budget) = self.budget {
+            text.push_str(&format!("limits: {{ first_events_per_second: {budget} }}\n"));
+        }
+        if let Some(socket) = &self.cri_socket {
+            text.push_str(&format!("runtimes: {{ cri_socket: {socket:?} }}\n"));
+        }
+        text
+    }
+}
+
+/// Where one agent has its journal, socket, log and pins.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(place: &Place) -> Result<Self> {
+        Ok(Self(place.path(format!("agent-{}", random::hex_digits(6)?))))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The agent's program with everything but a configuration.
+    fn command(&self) -> Result<Command> {
+        let mut command = Command::new(binary("cofferdamd")?);
+        command.arg("--state-dir").arg(self.file("state"));
+        command.arg("--socket").arg(self.file("socket"));
+        command.arg("--pin-dir").arg(self.file("pins"));
+        Ok(command)
+    }
+}
+
+/// An agent, running or ended. Ended, unloaded and taken away on drop.
+#[derive(Debug)]
+pub struct Agent {
+    folder: Folder,
+    child: Option<Child>,
+}
+
+impl Agent {
+    /// Starts an agent and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it ends instead, or does not become ready; with the end of its log.
+    pub fn start(place: &Place, options: &AgentOptions) -> Result<Self> {
+        let folder = Folder::new(place)?;
+        fs::create_dir(&folder.0).with_context(|| format!("creating {}", folder.0.display()))?;
+        let config = folder.file(CONFIG);
+        fs::write(&config, options.to_yaml()).with_context(|| format!("writing {}", config.display()))?;
+        let mut agent = Self { folder, child: None };
+        agent.start_again()?;
+        Ok(agent)
+    }
+
+    /// Starts it again after its end, with the journal and the pins that are there.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_again(&mut self) -> Result<()> {
+        let log =
+            File::options().create(true).append(true).open(self.log()).context("opening the agent's log")?;
+        let mut child = self
+            .folder
+            .command()?
+            .arg("--config")
+            .arg(self.folder.file(CONFIG))
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .context("starting cofferdamd")?;
+        let words = lines_of(child.stdout.take().context("the agent has no standard output")?);
+        let child = self.child.insert(child);
+        let ready = until("the agent to be ready", || match words.try_recv() {
+            Ok(line) if line.trim() == READY => Ok(Look::Found(())),
+            Ok(_) | Err(TryRecvError::Empty) => Ok(Look::NotYet("it runs".to_owned())),
+            Err(TryRecvError::Disconnected) => bail!("the agent ended: {}", child.wait()?),
+        });
+        ready.with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
+    }
+
+    /// Its process id.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.child.as_ref().context("the agent does not run")?.id())
+    }
+
+    /// Where it answers.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.file("socket")
+    }
+
+    /// Where its journal lies.
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.file("state")
+    }
+
+    /// What it has said.
+    pub fn log(&self) -> PathBuf {
+        self.folder.file("log")
+    }
+
+    /// Ends it without warning, as the kernel does when memory is short.
+    ///
+    /// # Errors
+    /// If it does not run, or does not end.
+    pub fn kill(&mut self) -> Result<()> {
+        self.signal(Signal::SIGKILL)?;
+        self.wait().map(drop)
+    }
+
+    /// Asks it to end.
+    ///
+    /// # Errors
+    /// If it does not run, or does not end.
+    pub fn quit(&mut self) -> Result<ExitStatus> {
+        self.signal(Signal::SIGTERM)?;
+        self.wait()
+    }
+
+    /// Stops it from running, until [`Self::go_on`].
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it run again.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Detaches every hook, by the agent's own means.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn unload(&self) -> Result<()> {
+        let done = finish(self.folder.command()?.arg("--unload"), "unloading the agent")?;
+        ensure!(done.status.success(), "unloading ended with {}: {}", done.status, done.stderr.trim());
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid =
+            Pid::from_raw(i32::try_from(self.pid()?).context("a process id beyond the kernel's range")?);
+        kill(pid, signal).with_context(|| format!("sending {signal} to the agent"))
+    }
+
+    fn wait(&mut self) -> Result<ExitStatus> {
+        let child = self.child.as_mut().context("the agent does not run")?;
+        let status = ended(child, "the agent")?;
+        self.child = None;
+        Ok(status)
+    }
+
+    fn log_tail(&self) -> String {
+        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    fn take_away(&mut self) -> Result<()> {
+        if self.child.is_some() {
+            self.go_on()?;
+            if self.quit().is_err() {
+                self.kill()?;
+            }
+        }
+        self.unload()?;
+        let pins = self.folder.file("pins");
+        unmount_below(&pins).with_context(|| format!("unmounting {}", pins.display()))
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Err(error) = self.take_away() {
+            eprintln!("could not take the agent away: {error:#}");
+        }
+    }
+}
+
+/// What is written to a pipe, line by line; ends with the pipe.
+fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            // Nobody listens any more once the agent is ready; the pipe is read on so that it never fills up.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// Starts an agent with this configuration file and returns how it ended: for configurations that are refused.
+///
+/// # Errors
+/// If it does not end.
+pub fn run_with_config(place: &Place, config: &Path) -> Result<(ExitStatus, String)> {
+    let folder = Folder::new(place)?;
+    let done =
+        finish(folder.command()?.arg("--config").arg(config), "starting an agent with a bad configuration")?;
+    ensure!(!folder.0.exists(), "the agent has made {}", folder.0.display());
+    Ok((done.status, done.stderr))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_says_only_what_was_asked_for() {
+        assert_eq!(AgentOptions::default().to_yaml(), "node: { name: bench, cluster: test }\n");
+        let options = AgentOptions {
+            secrets: vec![("payments/db".to_owned(), "/srv/a".into())],
+            budget: Some(50),
+            cri_socket: Some("/run/cri.sock".into()),
+        };
+        let yaml = options.to_yaml();
+        assert!(yaml.contains("secrets:\n  - { name: \"payments/db\", path: \"/srv/a\" }\n"), "{yaml}");
+        assert!(yaml.ends_with("runtimes: { cri_socket: \"/run/cri.sock\" }\n"), "{yaml}");
+    }
+}

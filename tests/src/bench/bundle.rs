@@ -1,0 +1,142 @@
+//! What runc is told about a container: an OCI configuration like that of an ordinary Docker container.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+/// Capabilities of a Docker container for which nothing else was asked.
+const CAPABILITIES: &[&str] = &[
+    "CAP_AUDIT_WRITE",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_MKNOD",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_RAW",
+    "CAP_SETFCAP",
+    "CAP_SETGID",
+    "CAP_SETPCAP",
+    "CAP_SETUID",
+    "CAP_SYS_CHROOT",
+];
+
+/// Kernel file systems: where, type, options.
+const KERNEL_MOUNTS: &[(&str, &str, &[&str])] = &[
+    ("/proc", "proc", &["nosuid", "noexec", "nodev"]),
+    ("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+    ("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
+    ("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
+    ("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+    ("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
+];
+
+const MASKED: &[&str] = &["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"];
+const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// A folder or file of the host in a container.
+#[derive(Debug, Clone)]
+pub(super) struct Bind {
+    pub(super) from: PathBuf,
+    pub(super) to: String,
+    pub(super) writable: bool,
+}
+
+/// A container as it was asked for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Bundle {
+    pub(super) command: Vec<String>,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) more_capabilities: Vec<String>,
+    pub(super) binds: Vec<Bind>,
+    /// Further procfs mounts of the container's own pid namespace.
+    pub(super) more_proc: Vec<String>,
+    pub(super) cgroup: String,
+    /// A process whose pid namespace it shares.
+    pub(super) processes_of: Option<u32>,
+}
+
+impl Bundle {
+    /// The text of `config.json`; the root lies beside it.
+    pub(super) fn to_config(&self) -> Value {
+        let mut environment = vec!["PATH=/bin".to_owned()];
+        environment.extend(self.environment.iter().map(|(name, value)| format!("{name}={value}")));
+        let capabilities: Vec<&str> =
+            CAPABILITIES.iter().copied().chain(self.more_capabilities.iter().map(String::as_str)).collect();
+        let processes = match self.processes_of {
+            Some(pid) => json!({ "type": "pid", "path": format!("/proc/{pid}/ns/pid") }),
+            None => json!({ "type": "pid" }),
+        };
+        json!({
+            "ociVersion": "1.0.2",
+            "process": {
+                "terminal": false,
+                "user": { "uid": 0, "gid": 0 },
+                "args": self.command,
+                "env": environment,
+                "cwd": "/",
+                "capabilities": {
+                    "bounding": capabilities,
+                    "effective": capabilities,
+                    "permitted": capabilities,
+                },
+                "noNewPrivileges": false,
+            },
+            "root": { "path": "rootfs", "readonly": false },
+            "hostname": "container",
+            "mounts": self.mounts(),
+            "linux": {
+                "cgroupsPath": self.cgroup,
+                "namespaces": [processes, { "type": "ipc" }, { "type": "uts" }, { "type": "mount" }],
+                "maskedPaths": MASKED,
+                "readonlyPaths": READ_ONLY,
+            },
+        })
+    }
+
+    fn mounts(&self) -> Vec<Value> {
+        let kernel = KERNEL_MOUNTS.iter().map(|(to, kind, options)| {
+            json!({ "destination": to, "type": kind, "source": kind, "options": options })
+        });
+        let binds = self.binds.iter().map(|bind| {
+            let access = if bind.writable { "rw" } else { "ro" };
+            json!({
+                "destination": bind.to, "type": "bind", "source": bind.from, "options": ["rbind", "rprivate", access],
+            })
+        });
+        let proc = self.more_proc.iter().map(|to| {
+            json!({ "destination": to, "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"] })
+        });
+        kernel.chain(binds).chain(proc).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_has_what_was_asked_for_and_no_namespace_of_the_network() {
+        let bundle = Bundle {
+            command: vec!["/bin/actor".to_owned()],
+            environment: vec![("DB_PASSWORD".to_owned(), "x".to_owned())],
+            more_capabilities: vec!["CAP_SYS_PTRACE".to_owned()],
+            binds: vec![Bind { from: "/srv/a".into(), to: "/etc/creds".to_owned(), writable: false }],
+            more_proc: vec!["/mnt/proc".to_owned()],
+            cgroup: "/run/id".to_owned(),
+            processes_of: Some(7),
+        };
+        let config = bundle.to_config();
+        assert_eq!(config["process"]["env"], json!(["PATH=/bin", "DB_PASSWORD=x"]));
+        let effective = config["process"]["capabilities"]["effective"].as_array().unwrap();
+        assert_eq!(effective.len(), CAPABILITIES.len() + 1);
+        let mounts = config["mounts"].as_array().unwrap();
+        let bind = mounts.iter().find(|mount| mount["destination"] == "/etc/creds").unwrap();
+        assert_eq!(bind["options"], json!(["rbind", "rprivate", "ro"]));
+        assert_eq!(mounts.iter().filter(|mount| mount["type"] == "proc").count(), 2);
+        let namespaces = config["linux"]["namespaces"].as_array().unwrap();
+        assert_eq!(namespaces[0]["path"], "/proc/7/ns/pid");
+        assert!(namespaces.iter().all(|namespace| namespace["type"] != "network"));
+    }
+}

@@ -1,0 +1,275 @@
+//! Containers of runc, with the actor as their main process.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::bundle::{Bind, Bundle};
+use super::command::{finish, leave_behind};
+use super::sweep::end_container;
+use super::wait::{Look, PATIENCE};
+use super::{Image, Mounted, Place, Secret, random, until};
+use crate::actor::{Reply, Request};
+
+/// The actor's path in every container.
+pub const ACTOR: &str = "/bin/actor";
+
+/// Where the folder is mounted over which the bench and the container's main process speak.
+const CONTROL: &str = "/ctl";
+
+/// A container that is to be.
+#[derive(Debug)]
+pub struct ContainerBuilder<'p> {
+    place: &'p Place,
+    image: &'p Image,
+    bundle: Bundle,
+    cgroup_parent: String,
+}
+
+impl<'p> ContainerBuilder<'p> {
+    /// An ordinary container; see the other functions for what can be different.
+    pub fn new(place: &'p Place, image: &'p Image) -> Self {
+        let cgroup_parent = format!("/{}", place.name());
+        Self { place, image, bundle: Bundle::default(), cgroup_parent }
+    }
+
+    /// Mounts a secret, read-only as the kubelet does.
+    #[must_use]
+    pub fn with_secret(self, secret: &Secret, at: &str) -> Self {
+        self.with_folder(secret.folder(), at)
+    }
+
+    /// Mounts a folder or file of the host, read-only.
+    #[must_use]
+    pub fn with_folder(mut self, from: &Path, to: &str) -> Self {
+        self.bundle.binds.push(Bind { from: from.to_owned(), to: to.to_owned(), writable: false });
+        self
+    }
+
+    /// Mounts a folder of the host that the container may write to.
+    #[must_use]
+    pub fn with_writable(mut self, from: &Path, to: &str) -> Self {
+        self.bundle.binds.push(Bind { from: from.to_owned(), to: to.to_owned(), writable: true });
+        self
+    }
+
+    /// Adds an environment variable.
+    #[must_use]
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.bundle.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a capability, for example `CAP_SYS_PTRACE`.
+    #[must_use]
+    pub fn with_capability(mut self, name: &str) -> Self {
+        self.bundle.more_capabilities.push(name.to_owned());
+        self
+    }
+
+    /// Mounts the container's procfs a second time.
+    #[must_use]
+    pub fn with_second_proc(mut self, at: &str) -> Self {
+        self.bundle.more_proc.push(at.to_owned());
+        self
+    }
+
+    /// Shares the pid namespace of another container, as the containers of a pod can.
+    #[must_use]
+    pub fn sharing_processes_of(mut self, other: &Container) -> Self {
+        self.bundle.processes_of = Some(other.pid());
+        self
+    }
+
+    /// Has its cgroup where the kubelet puts those of this pod.
+    #[must_use]
+    pub fn in_pod(mut self, uid: &str) -> Self {
+        self.cgroup_parent = format!("/{}/kubepods/pod{uid}", self.place.name());
+        self
+    }
+
+    /// Starts it; its main process waits for what to do.
+    ///
+    /// # Errors
+    /// If runc fails, or the main process does not answer.
+    pub fn start(mut self) -> Result<Container> {
+        let prepared = self.prepare(&[ACTOR, "serve", &format!("{CONTROL}/socket")])?;
+        let pid_file = prepared.folder.join("pid");
+        let mut runc = Command::new("runc");
+        runc.args(["run", "--detach", "--bundle"]).arg(&prepared.folder).arg("--pid-file").arg(&pid_file);
+        let log = prepared.folder.join("log");
+        leave_behind(runc.arg(&prepared.id), &log, "starting a container")?;
+        let container = Container { pid: read_pid(&pid_file)?, prepared };
+        container.wait_until_it_serves(&log)?;
+        Ok(container)
+    }
+
+    /// Runs the actor for one step as the container's only process, to its end.
+    ///
+    /// # Errors
+    /// If runc fails.
+    pub fn run_once(mut self, step: &str, args: &[&str]) -> Result<(Container, Reply)> {
+        let command: Vec<&str> = [ACTOR, "do", step].iter().chain(args).copied().collect();
+        let prepared = self.prepare(&command)?;
+        let pid_file = prepared.folder.join("pid");
+        let mut runc = Command::new("runc");
+        runc.args(["run", "--bundle"])
+            .arg(&prepared.folder)
+            .arg("--pid-file")
+            .arg(&pid_file)
+            .arg(&prepared.id);
+        let done = finish(&mut runc, "running a container")?;
+        let reply = Reply::in_output(&done.stdout)
+            .with_context(|| format!("the container ended with {}: {}", done.status, done.stderr.trim()))?;
+        Ok((Container { pid: read_pid(&pid_file)?, prepared }, reply))
+    }
+
+    fn prepare(&mut self, command: &[&str]) -> Result<Prepared> {
+        let id = random::hex_digits(64)?;
+        let folder = self.place.path("containers").join(&id[..12]);
+        let control = folder.join("ctl");
+        fs::create_dir_all(&control).with_context(|| format!("creating {}", control.display()))?;
+        let (upper, work) = (folder.join("upper"), folder.join("work"));
+        let root = Mounted::overlay(&folder.join("rootfs"), self.image.folder(), &upper, &work)?;
+        self.bundle.binds.push(Bind { from: control, to: CONTROL.to_owned(), writable: true });
+        self.bundle.command = command.iter().map(|&word| word.to_owned()).collect();
+        self.bundle.cgroup = format!("{}/{id}", self.cgroup_parent);
+        let config = folder.join("config.json");
+        fs::write(&config, self.bundle.to_config().to_string())
+            .with_context(|| format!("writing {}", config.display()))?;
+        Ok(Prepared { id, folder, cgroup: self.bundle.cgroup.clone(), _root: root })
+    }
+}
+
+#[derive(Debug)]
+struct Prepared {
+    id: String,
+    folder: PathBuf,
+    cgroup: String,
+    _root: Mounted,
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if let Err(error) = end_container(&self.id) {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+/// A container, running or ended. Killed and removed on drop.
+#[derive(Debug)]
+pub struct Container {
+    prepared: Prepared,
+    pid: u32,
+}
+
+impl Container {
+    /// Its id: 64 hexadecimal digits.
+    pub fn id(&self) -> &str {
+        &self.prepared.id
+    }
+
+    /// The host's process id of its main process.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Path of its cgroup, as seen from the root of the hierarchy.
+    pub fn cgroup(&self) -> &str {
+        &self.prepared.cgroup
+    }
+
+    /// Its root as the host sees it.
+    pub fn root(&self) -> PathBuf {
+        self.prepared.folder.join("rootfs")
+    }
+
+    /// Has the main process take a step itself.
+    ///
+    /// # Errors
+    /// If it does not answer. A step that the system refuses is no error: the reply tells.
+    pub fn does(&self, step: &str, args: &[&str]) -> Result<Reply> {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        self.ask(&Request::Do { step: step.to_owned(), args })
+    }
+
+    /// Has the main process start a child that takes a step.
+    ///
+    /// # Errors
+    /// As [`Self::does`].
+    pub fn child_does(&self, step: &str, args: &[&str]) -> Result<Reply> {
+        let words: Vec<&str> = ["do", step].iter().chain(args).copied().collect();
+        self.runs(ACTOR, &words)
+    }
+
+    /// Has the main process run a program to its end.
+    ///
+    /// # Errors
+    /// As [`Self::does`].
+    pub fn runs(&self, program: &str, args: &[&str]) -> Result<Reply> {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        self.ask(&Request::Run { program: program.to_owned(), args })
+    }
+
+    /// Takes a step in a process of its own that comes from outside, as `docker exec` and `kubectl exec` do.
+    ///
+    /// # Errors
+    /// If runc fails.
+    pub fn exec_session(&self, step: &str, args: &[&str]) -> Result<ExecSession> {
+        let pid_file = self.prepared.folder.join(format!("exec-{}.pid", random::hex_digits(6)?));
+        let mut runc = Command::new("runc");
+        runc.arg("exec").arg("--pid-file").arg(&pid_file).args([self.id(), ACTOR, "do", step]).args(args);
+        let done = finish(&mut runc, "running an exec session")?;
+        let reply = Reply::in_output(&done.stdout).with_context(|| {
+            format!("the exec session ended with {}: {}", done.status, done.stderr.trim())
+        })?;
+        Ok(ExecSession { pid: read_pid(&pid_file)?, reply })
+    }
+
+    fn ask(&self, request: &Request) -> Result<Reply> {
+        let about = || format!("having the container {} do {request:?}", &self.id()[..12]);
+        let mut stream = UnixStream::connect(self.socket()).with_context(about)?;
+        stream.set_read_timeout(Some(PATIENCE * 4)).with_context(about)?;
+        let line = serde_json::to_string(request).with_context(about)?;
+        stream.write_all((line + "\n").as_bytes()).with_context(about)?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).with_context(about)?;
+        ensure!(!line.is_empty(), "{}: it went away", about());
+        serde_json::from_str(&line).with_context(about)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.prepared.folder.join("ctl/socket")
+    }
+
+    fn wait_until_it_serves(&self, log: &Path) -> Result<()> {
+        until("a container's main process", || {
+            ensure!(
+                Path::new("/proc").join(self.pid.to_string()).exists(),
+                "the container ended at once: {}",
+                fs::read_to_string(log).unwrap_or_default()
+            );
+            let there = UnixStream::connect(self.socket()).is_ok();
+            Ok(if there { Look::Found(()) } else { Look::NotYet("it does not listen".to_owned()) })
+        })
+    }
+}
+
+/// What came of an exec session.
+#[derive(Debug)]
+pub struct ExecSession {
+    /// The host's process id.
+    pub pid: u32,
+    /// How its step went.
+    pub reply: Reply,
+}
+
+fn read_pid(file: &Path) -> Result<u32> {
+    let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    text.trim().parse().with_context(|| format!("reading a process id from {}", file.display()))
+}

@@ -1,0 +1,33 @@
+//! Real containers, secrets, listeners and agents, made for a test and gone after it, also when the test fails.
+//!
+//! Everything of a run lies in one folder ([`Place`]) and below one cgroup of the same name; whatever an aborted run
+//! left behind is found by these names and taken away at the start of the next.
+
+pub mod agent;
+pub mod answers;
+mod binaries;
+mod bundle;
+mod cgroups;
+mod command;
+pub mod container;
+mod image;
+pub mod interrupt;
+pub mod listener;
+mod mounts;
+mod place;
+mod random;
+pub mod secret;
+mod sweep;
+mod vault;
+pub mod wait;
+
+pub use agent::{Agent, AgentOptions};
+pub use binaries::binary;
+pub use container::{Container, ContainerBuilder, ExecSession};
+pub use image::Image;
+pub use listener::Listener;
+pub use mounts::Mounted;
+pub use place::Place;
+pub use secret::Secret;
+pub use vault::Vault;
+pub use wait::until;

@@ -1,0 +1,113 @@
+//! `cofferdam-scenarios`: plays the scenarios on this machine's kernel and says how each went.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Parser, ValueEnum};
+use cofferdam_api::Tier;
+use cofferdam_tests::bench::interrupt;
+use cofferdam_tests::scenarios;
+use cofferdam_tests::stage::{Scenario, Stage, Theatre};
+use globset::Glob;
+
+/// Plays scenarios with real containers and a real agent on this machine's kernel. Needs root.
+#[derive(Debug, Parser)]
+#[command(name = "cofferdam-scenarios")]
+struct Options {
+    /// What this kernel lets the agent do; another tier is an error
+    #[arg(long, value_name = "TIER", default_value = "auto")]
+    tier: TierWanted,
+    /// Only scenarios whose names fit, for example `files/*`
+    #[arg(long, value_name = "GLOB", alias = "scenario")]
+    only: Option<Glob>,
+    /// Name the scenarios and play none
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TierWanted {
+    /// Whatever it is
+    Auto,
+    /// BPF LSM programs
+    Lsm,
+    /// Tracepoints and cgroup programs alone
+    Tracepoint,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cofferdam-scenarios: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<usize> {
+    let chosen = chosen(options.only.as_ref());
+    if options.list {
+        chosen.iter().for_each(|scenario| println!("{}", scenario.name));
+        return Ok(0);
+    }
+    ensure!(!chosen.is_empty(), "no scenario has a name that fits; --list names them");
+    interrupt::watch()?;
+    let theatre = Theatre::open()?;
+    let tier = tier(&theatre, options.tier)?;
+    println!("{} scenarios on tier {}", chosen.len(), tier.as_str());
+    let mut failed = Vec::new();
+    for scenario in &chosen {
+        let begun = Instant::now();
+        let outcome = play(scenario, &theatre, tier);
+        let took = begun.elapsed().as_secs_f32();
+        match outcome {
+            Ok(()) => println!("ok      {} ({took:.1} s)", scenario.name),
+            Err(error) => {
+                println!("FAILED  {} ({took:.1} s)\n        {error:#}", scenario.name);
+                failed.push(scenario.name);
+            }
+        }
+        interrupt::check()?;
+    }
+    if !failed.is_empty() {
+        println!("failed: {}", failed.join(" "));
+    }
+    println!("{} passed, {} failed", chosen.len() - failed.len(), failed.len());
+    Ok(failed.len())
+}
+
+fn play(scenario: &Scenario, theatre: &Theatre, tier: Tier) -> Result<()> {
+    let expected =
+        scenario.expects.on(tier).with_context(|| format!("nothing is expected on tier {tier}"))?;
+    let stage = Stage::new(theatre, tier, expected);
+    let before = stage.ledger()?;
+    (scenario.play)(&stage)?;
+    stage
+        .ledger()?
+        .is_clean_since(&before, scenario.counts)
+        .context("something was lost or went wrong meanwhile")
+}
+
+fn chosen(only: Option<&Glob>) -> Vec<Scenario> {
+    let fits = only.map(Glob::compile_matcher);
+    let all = scenarios::ALL.iter().copied().flatten().copied();
+    all.filter(|scenario| fits.as_ref().is_none_or(|fits| fits.is_match(scenario.name))).collect()
+}
+
+/// What works here must be what was asked for: a kernel that lets the agent see less has a fault of its own.
+fn tier(theatre: &Theatre, wanted: TierWanted) -> Result<Tier> {
+    let found = theatre.tier()?;
+    let fits = match wanted {
+        TierWanted::Auto => true,
+        TierWanted::Lsm => found == Tier::Lsm,
+        TierWanted::Tracepoint => found == Tier::Tracepoint,
+    };
+    if !fits {
+        let doctor = theatre.agent()?.asked(|answers| answers.doctor())?;
+        bail!("this kernel's tier is {found}, not the one asked for: {}", doctor.reasons.join("; "));
+    }
+    Ok(found)
+}

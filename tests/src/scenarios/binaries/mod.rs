@@ -1,0 +1,23 @@
+//! Which program it was.
+
+mod bound_over;
+mod deleted;
+mod image;
+mod memfd;
+mod replaced;
+mod script;
+mod volume;
+mod written;
+
+use crate::stage::Scenario;
+
+pub(super) const ALL: &[Scenario] = &[
+    image::SCENARIO,
+    written::SCENARIO,
+    replaced::SCENARIO,
+    volume::SCENARIO,
+    memfd::SCENARIO,
+    deleted::SCENARIO,
+    bound_over::SCENARIO,
+    script::SCENARIO,
+];

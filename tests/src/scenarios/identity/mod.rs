@@ -1,0 +1,21 @@
+//! Which workload it was.
+
+mod child_of_an_exec_session;
+mod exec_session;
+mod migration;
+mod nested_cgroup;
+mod pod_cgroup;
+mod short_life;
+mod user;
+
+use crate::stage::Scenario;
+
+pub(super) const ALL: &[Scenario] = &[
+    exec_session::SCENARIO,
+    child_of_an_exec_session::SCENARIO,
+    short_life::SCENARIO,
+    pod_cgroup::SCENARIO,
+    nested_cgroup::SCENARIO,
+    migration::SCENARIO,
+    user::SCENARIO,
+];

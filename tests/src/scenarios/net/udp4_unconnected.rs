@@ -1,0 +1,17 @@
+//! UDP over IPv4 that never connects.
+
+use anyhow::Result;
+use cofferdam_model::Protocol;
+
+use crate::bench::Listener;
+use crate::stage::{PerTier, Scenario, Stage, Went, connection};
+
+pub(super) const SCENARIO: Scenario = Scenario::new("net/udp4-unconnected", PerTier::SEEN, play);
+
+fn play(stage: &Stage<'_>) -> Result<()> {
+    let listener = Listener::udp4()?;
+    let app = stage.container().start()?;
+
+    app.does("send-udp", &[&listener.address().to_string()])?.went_through()?;
+    stage.reports_connection(&connection(&app, Protocol::Udp, listener.address()).unconnected())
+}

@@ -1,0 +1,16 @@
+//! Made anew by `creat`: whoever replaces a secret has it open to write.
+
+use anyhow::Result;
+use cofferdam_model::AccessMode;
+
+use crate::stage::{PerTier, Scenario, Stage, Went, access};
+
+pub(super) const SCENARIO: Scenario = Scenario::new("ways/creat", PerTier::SEEN, play);
+
+fn play(stage: &Stage<'_>) -> Result<()> {
+    let plain = stage.plain_secret("made", &["password"])?;
+    let app = stage.container().with_writable(plain.folder(), "/run/secrets/made").start()?;
+
+    app.does("creat", &["/run/secrets/made/password"])?.went_through()?;
+    stage.must_report(&app, &access(&app).to(&plain, "password").by_main(&app).with_mode(AccessMode::Write))
+}

@@ -1,0 +1,105 @@
+//! What the agent has counted: nothing may be lost, and nothing may go wrong unnoticed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use cofferdam_api::{Status, WorkloadCount};
+
+/// What happens whenever volumes come and go: a device number is handed out again, and nothing is lost by it.
+const ORDINARY: &[&str] = &["stale_filesystem"];
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// By hook and reason.
+    counters: BTreeMap<(String, String), u64>,
+    /// Events lost, by workload.
+    lost: BTreeMap<String, u64>,
+    /// Events beyond a budget, by workload.
+    over_budget: BTreeMap<String, u64>,
+    journal_errors: Vec<String>,
+}
+
+impl From<&Status> for Ledger {
+    fn from(status: &Status) -> Self {
+        let by_workload = |counts: &[WorkloadCount]| {
+            let named = counts.iter().map(|count| (count.workload.clone().unwrap_or_default(), count.count));
+            named.collect()
+        };
+        Self {
+            counters: status.counters.iter().map(|c| ((c.hook.clone(), c.reason.clone()), c.count)).collect(),
+            lost: by_workload(&status.losses),
+            over_budget: by_workload(&status.over_budget),
+            journal_errors: status.journal.errors.clone(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Events lost, of all workloads.
+    pub fn lost(&self) -> u64 {
+        self.lost.values().sum()
+    }
+
+    /// Events beyond the budget of the workloads whose name contains this.
+    pub fn over_budget_of(&self, name: &str) -> u64 {
+        self.over_budget.iter().filter(|(workload, _)| workload.contains(name)).map(|(_, count)| count).sum()
+    }
+
+    /// So often this reason was counted, at all hooks.
+    pub fn counted(&self, reason: &str) -> u64 {
+        self.counters.iter().filter(|((_, known), _)| known == reason).map(|(_, count)| count).sum()
+    }
+
+    /// Compares with an earlier moment: no counter but those of the `expected` reasons may have moved.
+    ///
+    /// # Errors
+    /// If another has.
+    pub fn is_clean_since(&self, earlier: &Self, expected: &[&str]) -> Result<()> {
+        let mut moved = Vec::new();
+        for ((hook, reason), count) in &self.counters {
+            let before = earlier.counters.get(&(hook.clone(), reason.clone())).copied().unwrap_or_default();
+            let of_these = |reasons: &[&str]| reasons.contains(&reason.as_str());
+            if *count != before && !of_these(expected) && !of_these(ORDINARY) {
+                moved.push(format!("{hook}/{reason} went from {before} to {count}"));
+            }
+        }
+        for (workload, count) in &self.lost {
+            let before = earlier.lost.get(workload).copied().unwrap_or_default();
+            if *count != before && !expected.contains(&"lost") {
+                moved.push(format!("{} events of `{workload}` were lost", count - before));
+            }
+        }
+        moved.extend(self.journal_errors.iter().map(|error| format!("the journal says: {error}")));
+        if moved.is_empty() { Ok(()) } else { bail!("{}", moved.join("; ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(reason: &str, count: u64, lost: u64) -> Ledger {
+        Ledger {
+            counters: [(("open".to_owned(), reason.to_owned()), count)].into(),
+            lost: [("container:a".to_owned(), lost)].into(),
+            ..Ledger::default()
+        }
+    }
+
+    #[test]
+    fn a_counter_that_moved_is_named_unless_it_was_expected() {
+        let (before, after) = (ledger("ring_full", 3, 0), ledger("ring_full", 5, 0));
+        let told = after.is_clean_since(&before, &[]).unwrap_err().to_string();
+        assert_eq!(told, "open/ring_full went from 3 to 5");
+        assert!(after.is_clean_since(&before, &["ring_full"]).is_ok());
+        assert!(before.is_clean_since(&before, &[]).is_ok());
+    }
+
+    #[test]
+    fn a_loss_is_never_clean() {
+        let (before, after) = (ledger("ring_full", 3, 1), ledger("ring_full", 3, 2));
+        assert!(after.is_clean_since(&before, &["ring_full"]).is_err());
+        assert_eq!(after.lost(), 2);
+    }
+}

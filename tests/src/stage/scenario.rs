@@ -1,0 +1,80 @@
+//! A scenario: what it is called, what must be seen of it on each tier, and how it plays.
+
+use anyhow::Result;
+use cofferdam_api::Tier;
+
+use super::Stage;
+
+/// One scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// `group/name`, as it is chosen with `--only`.
+    pub name: &'static str,
+    /// What must happen, tier by tier.
+    pub expects: PerTier,
+    /// Counters of the shared agent that it moves; any other must stay as it was.
+    pub counts: &'static [&'static str],
+    /// A program that not every machine has; without it the scenario is skipped.
+    pub needs: Option<&'static str>,
+    /// Plays it; an error says what was not as it must be.
+    pub play: Play,
+}
+
+/// How a scenario plays.
+pub type Play = fn(&Stage<'_>) -> Result<()>;
+
+impl Scenario {
+    /// A scenario that moves no counter.
+    pub const fn new(name: &'static str, expects: PerTier, play: Play) -> Self {
+        Self { name, expects, counts: &[], needs: None, play }
+    }
+
+    /// It moves these counters, by the reasons that `status` tells.
+    #[must_use]
+    pub const fn counting(self, counts: &'static [&'static str]) -> Self {
+        Self { counts, ..self }
+    }
+
+    /// It is skipped where this program is not installed.
+    #[must_use]
+    pub const fn needing(self, program: &'static str) -> Self {
+        Self { needs: Some(program), ..self }
+    }
+}
+
+/// What a tier must make of what a scenario is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// It is reported, exactly.
+    Seen,
+    /// It is not reported, and `doctor` says so in words that contain these.
+    Missed(&'static str),
+}
+
+/// What each tier must make of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerTier {
+    /// With BPF LSM programs.
+    pub lsm: Expected,
+    /// With tracepoints and cgroup programs alone.
+    pub tracepoint: Expected,
+}
+
+impl PerTier {
+    /// Seen on every tier.
+    pub const SEEN: Self = Self { lsm: Expected::Seen, tracepoint: Expected::Seen };
+
+    /// Seen by LSM programs alone; `doctor` names it on the other tier in these words.
+    pub const fn only_lsm(words: &'static str) -> Self {
+        Self { lsm: Expected::Seen, tracepoint: Expected::Missed(words) }
+    }
+
+    /// What is expected on this tier; `None` for tiers that are not built yet.
+    pub fn on(self, tier: Tier) -> Option<Expected> {
+        match tier {
+            Tier::Lsm => Some(self.lsm),
+            Tier::Tracepoint => Some(self.tracepoint),
+            Tier::Trampoline => None,
+        }
+    }
+}
