@@ -266,6 +266,16 @@ pub const BLIND_SPOTS: &[BlindSpot] = &[
     },
     BlindSpot {
         tier: Tier::Tracepoint,
+        what: "a secret opened through an overlay that a process has mounted over it",
+        instead: "nothing: the descriptor means the overlay's file, and the one below is opened by the kernel",
+    },
+    BlindSpot {
+        tier: Tier::Tracepoint,
+        what: "an open whose descriptor another thread replaces before the system call returns",
+        instead: "nothing of that open: the descriptor is looked up when the call returns",
+    },
+    BlindSpot {
+        tier: Tier::Tracepoint,
         what: "opens that the kernel refused",
         instead: "nothing: only successful opens return a descriptor",
     },

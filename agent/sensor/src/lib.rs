@@ -97,7 +97,18 @@ impl Sensor {
         }
         let mut sensor = Self { tables, rings, query, hooks, tier, no_better, resumed, pending: Vec::new() };
         selftest::run(&mut sensor)?;
+        give_back_memory();
         Ok(sensor)
+    }
+}
+
+/// The kernel's type information and the object took some twenty megabytes to read, once: glibc keeps freed memory
+/// unless it is told that no more is wanted.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) may be called at any time from any thread; it only returns free pages.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
