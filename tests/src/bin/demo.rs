@@ -2,6 +2,15 @@
 
 use std::process::ExitCode;
 
+#[path = "../demo/mod.rs"]
+mod demo;
+
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match demo::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            demo::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
 }
