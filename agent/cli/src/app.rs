@@ -138,7 +138,7 @@ impl Run<'_> {
         let answer = Timeline::new(events, ending);
         match self.options.output {
             Format::Json => output::document(self.out, &answer)?,
-            _ => self.lines(&timeline::timeline(&answer, filter))?,
+            _ => self.lines(&timeline::timeline(&answer, filter, self.screen.columns))?,
         }
         Ok(self.judged(answer.completeness.complete))
     }

@@ -3,12 +3,14 @@
 
 use anstyle::Style;
 
-use crate::text::{BOLD, Line, width};
+use crate::text::{BOLD, DIM, Line, width};
 
 /// Spaces between columns.
 const GAP: usize = 2;
 /// What may be shortened is not made shorter than this.
 const SHORTEST: usize = 16;
+/// Length of the day in front of a time, as in `2026-11-22 05:00:12.250`.
+const DAY: usize = "2026-11-22".len();
 
 /// How a text may be shortened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(crate) enum Shorten {
     Path,
     /// A name: its middle goes.
     Middle,
+    /// A time: its day goes into the title, where the whole column has the same.
+    Day,
 }
 
 /// One entry.
@@ -30,6 +34,13 @@ pub(crate) struct Cell {
     tail: Line,
     /// Further lines below.
     below: Vec<Line>,
+}
+
+/// What a column says, where every row says the same and that is nothing remarkable.
+#[derive(Debug, Clone, Copy)]
+struct Ordinary {
+    title: &'static str,
+    says: &'static str,
 }
 
 impl Cell {
@@ -61,6 +72,24 @@ impl Cell {
         if let Some((text, _, how)) = &mut self.head {
             *text = shorten(text, *how, room);
         }
+    }
+
+    fn day(&self) -> Option<&str> {
+        match &self.head {
+            Some((text, _, Shorten::Day)) => text.get(..DAY),
+            _ => None,
+        }
+    }
+
+    fn forget_day(&mut self) {
+        if let Some((text, ..)) = &mut self.head {
+            *text = text.get(DAY..).unwrap_or_default().trim_start().to_owned();
+        }
+    }
+
+    /// Whether this is all that it says.
+    fn says(&self, text: &str) -> bool {
+        self.head.is_none() && self.below.is_empty() && self.lead == Line::new() && self.tail.is(text)
     }
 
     fn into_lines(self) -> Vec<Line> {
@@ -104,11 +133,12 @@ impl From<Line> for Cell {
 pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
+    ordinary: Vec<Ordinary>,
 }
 
 #[derive(Debug)]
 struct Column {
-    title: &'static str,
+    title: String,
     right: bool,
 }
 
@@ -118,11 +148,17 @@ impl Table {
         let columns = titles
             .iter()
             .map(|title| match title.strip_suffix('>') {
-                Some(title) => Column { title, right: true },
-                None => Column { title, right: false },
+                Some(title) => Column { title: title.to_owned(), right: true },
+                None => Column { title: (*title).to_owned(), right: false },
             })
             .collect();
-        Self { columns, rows: Vec::new() }
+        Self { columns, ..Self::default() }
+    }
+
+    /// On a narrow terminal a column may become a remark below the table if every row says this in it.
+    pub(crate) fn ordinarily(mut self, title: &'static str, says: &'static str) -> Self {
+        self.ordinary.push(Ordinary { title, says });
+        self
     }
 
     /// Adds a row; it has a cell for each column.
@@ -138,15 +174,18 @@ impl Table {
 
     /// The lines of the table, headings first, made to fit `columns` as far as they can be.
     pub(crate) fn into_lines(mut self, columns: Option<usize>) -> Vec<Line> {
-        if let Some(columns) = columns {
-            self.fit(columns);
-        }
+        let left_out = columns.map_or_else(Vec::new, |columns| self.fit(columns));
         let widths = self.widths();
-        let headings = self.columns.iter().map(|column| vec![Line::of(BOLD, column.title)]).collect();
+        let headings = self.columns.iter().map(|column| vec![Line::of(BOLD, &column.title)]).collect();
         let mut lines = lay_out(headings, &widths, &self.columns);
         for row in self.rows {
             let cells = row.into_iter().map(Cell::into_lines).collect();
             lines.extend(lay_out(cells, &widths, &self.columns));
+        }
+        if !left_out.is_empty() {
+            let all: Vec<_> =
+                left_out.iter().map(|Ordinary { title, says }| format!("{title} {says}")).collect();
+            lines.push(Line::of(DIM, format!("in every row: {}", all.join(", "))));
         }
         lines
     }
@@ -161,30 +200,70 @@ impl Table {
         widths
     }
 
-    /// Takes from paths first: their folders say least. Then from names.
-    fn fit(&mut self, columns: usize) {
-        for how in [Shorten::Path, Shorten::Middle] {
-            let mut widths = self.widths();
-            let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-            let mut excess = total.saturating_sub(columns);
-            if excess == 0 {
-                return;
-            }
-            for (index, widest) in widths.iter_mut().enumerate().rev() {
-                let shortens = |cell: &Cell| matches!(&cell.head, Some((_, _, may)) if *may == how);
-                if excess == 0 || !self.rows.iter().any(|row| shortens(&row[index])) {
-                    continue;
-                }
-                let narrowest = self.rows.iter().map(|row| row[index].narrowest(how)).max().unwrap_or(0);
-                let narrower = widest.saturating_sub(excess).max(narrowest).min(*widest);
-                for row in &mut self.rows {
-                    if shortens(&row[index]) {
-                        row[index].fit(narrower);
-                    }
-                }
-                excess -= *widest - narrower;
+    /// By how much it is wider than the terminal.
+    fn excess(&self, columns: usize) -> usize {
+        let widths = self.widths();
+        let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        total.saturating_sub(columns)
+    }
+
+    /// Takes first what says least: folders of paths, the day of times, columns that say the same in every row, and
+    /// then the middle of names. Returns what now has to be said below.
+    fn fit(&mut self, columns: usize) -> Vec<Ordinary> {
+        self.shorten(Shorten::Path, columns);
+        if self.excess(columns) > 0 {
+            self.move_days_into_titles();
+        }
+        let mut left_out = Vec::new();
+        for ordinary in std::mem::take(&mut self.ordinary).into_iter().rev() {
+            if self.excess(columns) > 0 && self.leave_out(ordinary) {
+                left_out.insert(0, ordinary);
             }
         }
+        self.shorten(Shorten::Middle, columns);
+        left_out
+    }
+
+    fn shorten(&mut self, how: Shorten, columns: usize) {
+        let widths = self.widths();
+        let mut excess = self.excess(columns);
+        for (index, widest) in widths.into_iter().enumerate().rev() {
+            let shortens = |cell: &Cell| matches!(&cell.head, Some((_, _, may)) if *may == how);
+            if excess == 0 || !self.rows.iter().any(|row| shortens(&row[index])) {
+                continue;
+            }
+            let narrowest = self.rows.iter().map(|row| row[index].narrowest(how)).max().unwrap_or(0);
+            let narrower = widest.saturating_sub(excess).max(narrowest).min(widest);
+            for row in &mut self.rows {
+                if shortens(&row[index]) {
+                    row[index].fit(narrower);
+                }
+            }
+            excess -= widest - narrower;
+        }
+    }
+
+    /// `2026-11-22 UTC` over `05:00:12.250`.
+    fn move_days_into_titles(&mut self) {
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            let mut days = self.rows.iter().map(|row| row[index].day());
+            let Some(Some(day)) = days.next().map(|day| day.map(str::to_owned)) else { continue };
+            if days.all(|other| other == Some(day.as_str())) {
+                column.title = format!("{day} UTC");
+                self.rows.iter_mut().for_each(|row| row[index].forget_day());
+            }
+        }
+    }
+
+    /// Whether the column said this in every row; then it is gone.
+    fn leave_out(&mut self, Ordinary { title, says }: Ordinary) -> bool {
+        let Some(index) = self.columns.iter().position(|column| column.title == title) else { return false };
+        if !self.rows.iter().all(|row| row[index].says(says)) {
+            return false;
+        }
+        self.columns.remove(index);
+        self.rows.iter_mut().for_each(|row| drop(row.remove(index)));
+        true
     }
 }
 
@@ -243,6 +322,8 @@ fn shorten(text: &str, how: Shorten, room: usize) -> String {
             let back: String = chars[chars.len() - back..].iter().collect();
             format!("{front}…{back}")
         }
+        // Only a whole column can do without.
+        Shorten::Day => text.to_owned(),
     }
 }
 
@@ -291,5 +372,44 @@ mod tests {
         host              one                       1
                           two
         ");
+    }
+
+    fn times(days: [&str; 2]) -> Table {
+        let mut table = Table::new(&["FIRST (UTC)", "WHAT", "TIMES>"]).ordinarily("TIMES", "1");
+        for day in days {
+            let time = format!("{day} 05:00:12.250");
+            table.row(vec![
+                Cell::shortened(Shorten::Day, PLAIN, &time, Line::new()),
+                Cell::new(PLAIN, "volume/creds:password"),
+                Cell::new(PLAIN, "1"),
+            ]);
+        }
+        table
+    }
+
+    #[test]
+    fn on_a_terminal_a_common_day_and_what_every_row_says_stand_once() {
+        let same = ["2026-11-22", "2026-11-22"];
+        assert_eq!(
+            render(&times(same).into_lines(Some(60)), false),
+            render(&times(same).into_lines(None), false)
+        );
+        insta::assert_snapshot!(render(&times(same).into_lines(Some(46)), false), @r"
+        2026-11-22 UTC  WHAT                   TIMES
+        05:00:12.250    volume/creds:password      1
+        05:00:12.250    volume/creds:password      1
+        ");
+        insta::assert_snapshot!(render(&times(same).into_lines(Some(30)), false), @r"
+        2026-11-22 UTC  WHAT
+        05:00:12.250    volume/creds:password
+        05:00:12.250    volume/creds:password
+        in every row: TIMES 1
+        ");
+    }
+
+    #[test]
+    fn days_that_differ_stay() {
+        let lines = times(["2026-11-22", "2026-11-23"]).into_lines(Some(30));
+        assert!(render(&lines, false).contains("2026-11-23 05:00:12.250"));
     }
 }

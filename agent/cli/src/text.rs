@@ -63,6 +63,46 @@ impl Line {
         self.0.extend(other.0);
     }
 
+    /// Whether it is this text.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        let mut rest = Some(text);
+        for span in &self.0 {
+            rest = rest.and_then(|rest| rest.strip_prefix(span.text.as_str()));
+        }
+        rest == Some("")
+    }
+
+    /// Breaks it between words into lines of so many columns; a longer word has a line of its own.
+    pub(crate) fn wrapped(self, columns: usize) -> Vec<Self> {
+        if self.width() <= columns {
+            return vec![self];
+        }
+        let mut lines = vec![Self::new()];
+        let (mut taken, mut word) = (0, Self::new());
+        for Span { text, style } in self.0 {
+            for piece in text.split_inclusive(' ') {
+                word.push(style, piece);
+                if piece.ends_with(' ') {
+                    add_word(&mut lines, &mut taken, std::mem::take(&mut word), columns);
+                }
+            }
+        }
+        add_word(&mut lines, &mut taken, word, columns);
+        lines
+    }
+
+    /// Without the spaces at its end.
+    fn trimmed(mut self) -> Self {
+        while let Some(last) = self.0.last_mut() {
+            last.text.truncate(last.text.trim_end_matches(' ').len());
+            if !last.text.is_empty() {
+                break;
+            }
+            self.0.pop();
+        }
+        self
+    }
+
     /// Columns that it takes on a terminal.
     pub(crate) fn width(&self) -> usize {
         self.0.iter().map(|span| span.text.width()).sum()
@@ -78,6 +118,22 @@ impl Line {
                 into.push_str(text);
             }
         }
+    }
+}
+
+/// Adds a word and the spaces behind it to the last line, or to a new one if it does not fit.
+fn add_word(lines: &mut Vec<Line>, taken: &mut usize, word: Line, columns: usize) {
+    let width = word.width();
+    if *taken > 0 && *taken + word.clone().trimmed().width() > columns {
+        if let Some(full) = lines.pop() {
+            lines.push(full.trimmed());
+        }
+        lines.push(Line::new());
+        *taken = 0;
+    }
+    *taken += width;
+    if let Some(last) = lines.last_mut() {
+        last.append(word);
     }
 }
 
@@ -130,6 +186,15 @@ mod tests {
         assert_eq!(harmless("a\u{202e}txt.exe"), "a\\u{202e}txt.exe");
         assert_eq!(harmless("\u{9b}2J"), "\\u{9b}2J");
         assert_eq!(harmless("/opt/größe/日本"), "/opt/größe/日本");
+    }
+
+    #[test]
+    fn a_line_breaks_between_words_and_keeps_its_styles() {
+        let line = Line::of(BAD, "one two").with(PLAIN, " three, incomprehensible").with(DIM, " four");
+        let text = render(&line.clone().wrapped(10), false);
+        assert_eq!(text, "one two\nthree,\nincomprehensible\nfour\n");
+        assert_eq!(line.clone().wrapped(100), [line.clone()]);
+        assert!(render(&line.wrapped(10), true).starts_with("\u{1b}[1m\u{1b}[31mone \u{1b}[0m"));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::access::or_dash;
 use super::{Row, destination, number, program, taint, verdict, workload_name};
 use crate::moment::to_millis;
 use crate::source::{Sink, Source};
-use crate::table::{Cell, Table};
-use crate::text::{DIM, PLAIN};
+use crate::table::{Cell, Shorten, Table};
+use crate::text::{DIM, Line, PLAIN};
 
 impl Row for ConnectionRow {
     const ROWS: &'static str = "connections";
@@ -34,10 +34,10 @@ impl Row for ConnectionRow {
                 "ID",
             ]);
         }
-        let mut table = Table::new(&titles);
+        let mut table = Table::new(&titles).ordinarily("COUNT", "1").ordinarily("VERDICT", "allowed");
         for row in rows {
             let mut cells = vec![
-                Cell::new(DIM, to_millis(row.first)),
+                Cell::shortened(Shorten::Day, DIM, &to_millis(row.first), Line::new()),
                 workload_name(row.workload.as_deref(), row.cgroup.as_deref()),
                 program(row.binary.as_deref(), row.pid, row.binary_origin, row.exec_session),
                 destination(row).into(),

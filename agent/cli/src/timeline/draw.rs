@@ -9,11 +9,17 @@ use crate::text::{BAD, BOLD, DIM, Line, NOTABLE, PLAIN};
 
 /// Levels that are drawn; what lies deeper is drawn at this depth, with its depth as a number.
 const DEEPEST: usize = 24;
+/// Columns between the time and the tree.
+const GAP: usize = 2;
+/// By how much further lines of an entry are indented.
+const HANGING: usize = 8;
+/// What is left of a line is not wrapped to fewer columns than this.
+const NARROWEST: usize = 40;
 /// So many like processes in a row, which did nothing of note, are one line.
 const ALIKE: usize = 4;
 
-/// The heading and the tree.
-pub(super) fn draw(tree: &Tree<'_>) -> Vec<Line> {
+/// The heading and the tree, wrapped to the terminal's columns if there is one.
+pub(super) fn draw(tree: &Tree<'_>, columns: Option<usize>) -> Vec<Line> {
     let began = tree.top.first().map_or(WallTime::from_nanos(0), Happening::at);
     let mut lines = heading(tree, began);
     let mut drawn = Vec::new();
@@ -33,20 +39,40 @@ pub(super) fn draw(tree: &Tree<'_>) -> Vec<Line> {
         } else {
             content(tree, happening)
         };
-        let branch = branch(&open, last);
-        drawn.push((happening.at(), branch, content));
+        let has_more = alike == 1
+            && matches!(happening, Happening::Child(child, _) if !tree.processes[*child].happenings.is_empty());
+        drawn.push((happening.at(), branch(&open, last), content, has_more));
         if let (Happening::Child(child, _), 1) = (happening, alike) {
             open.push(Level { happenings: &tree.processes[*child].happenings, next: 0 });
         }
     }
     let times: Vec<_> = drawn.iter().map(|(at, ..)| format!("+{}", offset(between(began, *at)))).collect();
     let widest = times.iter().map(String::len).max().unwrap_or(0);
-    for (time, (_, branch, content)) in times.into_iter().zip(drawn) {
-        let mut line = Line::of(DIM, format!("{time:>widest$}  ")).with(DIM, branch);
-        line.append(content);
-        lines.push(line);
+    for (time, (_, branch, content, has_more)) in times.into_iter().zip(drawn) {
+        let taken = widest + GAP + branch.chars().count();
+        let content = match columns {
+            Some(columns) if taken + content.width() > columns => {
+                content.wrapped(columns.saturating_sub(taken + HANGING).max(NARROWEST))
+            }
+            _ => vec![content],
+        };
+        let below = below(&branch, has_more);
+        for (index, content) in content.into_iter().enumerate() {
+            let (time, branch) = if index == 0 { (time.as_str(), &branch) } else { ("", &below) };
+            let mut line = Line::of(DIM, format!("{time:>widest$}{:GAP$}{branch}", ""));
+            line.append(content);
+            lines.push(line);
+        }
     }
     lines
+}
+
+/// The lines of the tree in front of a further line of an entry.
+fn below(branch: &str, has_more: bool) -> String {
+    let last = branch.ends_with("└─ ");
+    let above = branch.trim_end_matches("├─ ").trim_end_matches("└─ ");
+    let (beside, under) = (if last { "   " } else { "│  " }, if has_more { "│  " } else { "   " });
+    format!("{above}{beside}{under}{:1$}", "", HANGING - under.chars().count())
 }
 
 struct Level<'a> {
@@ -68,10 +94,14 @@ fn heading(tree: &Tree<'_>, began: WallTime) -> Vec<Line> {
             _ => {}
         }
     }
-    let processes = match tree.processes.len() {
+    let left_out = tree.processes.iter().filter(|process| process.left_out).count();
+    let mut processes = match tree.processes.len() - left_out {
         1 => "1 process".to_owned(),
         many => format!("{many} processes"),
     };
+    if left_out > 0 {
+        processes.push_str(&format!(" (and {left_out} of the runtime)"));
+    }
     let accesses = if counts[0] == 1 { "1 access".to_owned() } else { format!("{} accesses", counts[0]) };
     let summary = format!(
         "from {} UTC: {processes}, {accesses}, {}",

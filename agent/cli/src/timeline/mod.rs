@@ -12,10 +12,10 @@ use crate::show;
 use crate::text::{DIM, Line};
 
 /// One tree per workload, then how complete they are.
-pub(crate) fn timeline(timeline: &Timeline, filter: &Filter) -> Vec<Line> {
+pub(crate) fn timeline(timeline: &Timeline, filter: &Filter, columns: Option<usize>) -> Vec<Line> {
     let mut lines = Vec::new();
     for tree in tree::grow(timeline) {
-        lines.extend(draw::draw(&tree));
+        lines.extend(draw::draw(&tree, columns));
         lines.push(Line::new());
     }
     if lines.is_empty() {

@@ -28,6 +28,8 @@ pub(super) struct Process<'a> {
     pub(super) happenings: Vec<Happening<'a>>,
     /// Its parent's index.
     pub(super) parent: Option<usize>,
+    /// The container's runtime on its way into the container, and nothing else: not drawn.
+    pub(super) left_out: bool,
     key: Key,
 }
 
@@ -153,7 +155,7 @@ impl<'a> Tree<'a> {
     /// The process's index; new ones are added.
     fn process(&mut self, key: Key, head: Head<'a>, index: &mut HashMap<Key, usize>) -> usize {
         *index.entry(key).or_insert_with(|| {
-            self.processes.push(Process { head, happenings: Vec::new(), parent: None, key });
+            self.processes.push(Process { head, happenings: Vec::new(), parent: None, left_out: false, key });
             self.processes.len() - 1
         })
     }
@@ -179,8 +181,13 @@ impl<'a> Tree<'a> {
         for process in &mut self.processes {
             process.happenings.sort_by_key(Happening::at);
         }
+        self.leave_the_runtime_out();
         for child in 0..self.processes.len() {
+            if self.processes[child].left_out {
+                continue;
+            }
             let at = self.processes[child].head.at();
+            self.processes[child].parent = self.drawn_parent(child);
             match self.processes[child].parent {
                 Some(parent) => self.processes[parent].happenings.push(Happening::Child(child, at)),
                 None => self.top.push(Happening::Child(child, at)),
@@ -191,6 +198,27 @@ impl<'a> Tree<'a> {
             process.forget_idle_fork();
         }
         self.top.sort_by_key(Happening::at);
+    }
+
+    /// What a runtime does before the container's own program begins is the same for every container. It is drawn
+    /// only where there is nothing else.
+    fn leave_the_runtime_out(&mut self) {
+        self.processes.iter_mut().for_each(Process::begin_with_the_container);
+        if self.processes.iter().any(|process| !process.is_runtime_alone()) {
+            for process in &mut self.processes {
+                process.left_out = process.is_runtime_alone();
+            }
+        }
+    }
+
+    /// The nearest ancestor that is drawn.
+    fn drawn_parent(&self, child: usize) -> Option<usize> {
+        let mut parent = self.processes[child].parent;
+        // Parents are older than their children, so this ends.
+        while let Some(at) = parent.filter(|&at| self.processes[at].left_out) {
+            parent = self.processes[at].parent;
+        }
+        parent
     }
 
     /// A parent is older than its child; that also rules out circles, whatever the rows say.
@@ -215,6 +243,28 @@ impl<'a> Tree<'a> {
 }
 
 impl<'a> Process<'a> {
+    /// From the runtime's process that became the container's program on, unless it did something of note before.
+    fn begin_with_the_container(&mut self) {
+        let of_runtime = |happening: &Happening<'_>| matches!(happening, Happening::Exec(row) if row.runtime);
+        if !matches!(self.head, Head::Program(row) if row.runtime) {
+            return;
+        }
+        let before = self.happenings.iter().take_while(|happening| of_runtime(happening)).count();
+        if let Some(Happening::Exec(row)) = self.happenings.get(before).copied() {
+            self.head = Head::Program(row);
+            self.happenings.drain(..=before);
+        }
+    }
+
+    /// Whether it is the runtime's and did nothing of note. To be asked before children are among the happenings.
+    fn is_runtime_alone(&self) -> bool {
+        matches!(self.head, Head::Program(row) if row.runtime)
+            && self
+                .happenings
+                .iter()
+                .all(|happening| matches!(happening, Happening::Exec(row) if row.runtime))
+    }
+
     /// A fork that execs at once is one event to its reader.
     fn forget_idle_fork(&mut self) {
         let Head::Program(fork) = self.head else { return };
