@@ -193,7 +193,7 @@ mod tests {
         let line = Line::of(BAD, "one two").with(PLAIN, " three, incomprehensible").with(DIM, " four");
         let text = render(&line.clone().wrapped(10), false);
         assert_eq!(text, "one two\nthree,\nincomprehensible\nfour\n");
-        assert_eq!(line.clone().wrapped(100), [line.clone()]);
+        assert_eq!(line.clone().wrapped(100), vec![line.clone()]);
         assert!(render(&line.wrapped(10), true).starts_with("\u{1b}[1m\u{1b}[31mone \u{1b}[0m"));
     }
 
