@@ -62,11 +62,15 @@ pub(super) fn what_to_see(telling: &Telling, doctor: &Doctor, thief: SocketAddr)
     ])
 }
 
+/// In the words of `doctor`.
 fn blind_spots(doctor: &Doctor) -> String {
-    let tier = doctor.tier.map_or_else(|| "no".to_owned(), |tier| tier.to_string());
-    let spots = doctor.blind_spots.iter().map(|spot| spot.what.as_str());
-    let missing = doctor.hooks.iter().filter(|hook| hook.state == HookState::Failed);
-    let missing = missing.filter_map(|hook| hook.without_it.split(';').next());
-    let all: Vec<&str> = spots.chain(missing).collect();
-    format!("What this node's tier, `{tier}`, does not see, as `cofferdam doctor` says: {}.", all.join("; "))
+    let tier = doctor.tier.map_or_else(|| "none".to_owned(), |tier| tier.to_string());
+    let spots: Vec<&str> = doctor.blind_spots.iter().map(|spot| spot.what.as_str()).collect();
+    let lost = doctor.hooks.iter().filter(|hook| hook.state == HookState::Failed);
+    let lost: Vec<&str> = lost.filter_map(|hook| hook.without_it.split(';').next()).collect();
+    let mut text = format!("This node's tier is `{tier}`. Not seen on it: {}.", spots.join("; "));
+    if !lost.is_empty() {
+        text += &format!(" Weaker than on a better tier: {}.", lost.join("; "));
+    }
+    text + " (`cofferdam doctor` says more.)"
 }
