@@ -20,6 +20,9 @@ use super::{Place, binary, random, until};
 /// The agent's last word of its start-up.
 const READY: &str = "ready";
 
+/// Tells it how much to say.
+const LOG_LEVEL: &str = "COFFERDAM_LOG";
+
 /// Its configuration's name in its folder.
 const CONFIG: &str = "config.yaml";
 
@@ -32,6 +35,8 @@ pub struct AgentOptions {
     pub budget: Option<u64>,
     /// Where the container runtime answers.
     pub cri_socket: Option<PathBuf>,
+    /// It says as much as it can.
+    pub talkative: bool,
 }
 
 impl AgentOptions {
@@ -81,6 +86,7 @@ impl Folder {
 pub struct Agent {
     folder: Folder,
     child: Option<Child>,
+    talkative: bool,
 }
 
 impl Agent {
@@ -93,7 +99,7 @@ impl Agent {
         fs::create_dir(&folder.0).with_context(|| format!("creating {}", folder.0.display()))?;
         let config = folder.file(CONFIG);
         fs::write(&config, options.to_yaml()).with_context(|| format!("writing {}", config.display()))?;
-        let mut agent = Self { folder, child: None };
+        let mut agent = Self { folder, child: None, talkative: options.talkative };
         agent.start_again()?;
         Ok(agent)
     }
@@ -110,6 +116,7 @@ impl Agent {
             .command()?
             .arg("--config")
             .arg(self.folder.file(CONFIG))
+            .env(LOG_LEVEL, if self.talkative { "trace" } else { "info" })
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -156,6 +163,15 @@ impl Agent {
     pub fn kill(&mut self) -> Result<()> {
         self.signal(Signal::SIGKILL)?;
         self.wait().map(drop)
+    }
+
+    /// Ends it by a fault of its own, which would leave a core.
+    ///
+    /// # Errors
+    /// If it does not run, or does not end.
+    pub fn crash(&mut self) -> Result<ExitStatus> {
+        self.signal(Signal::SIGABRT)?;
+        self.wait()
     }
 
     /// Asks it to end.
@@ -268,6 +284,7 @@ mod tests {
             secrets: vec![("payments/db".to_owned(), "/srv/a".into())],
             budget: Some(50),
             cri_socket: Some("/run/cri.sock".into()),
+            talkative: true,
         };
         let yaml = options.to_yaml();
         assert!(yaml.contains("secrets:\n  - { name: \"payments/db\", path: \"/srv/a\" }\n"), "{yaml}");

@@ -43,6 +43,18 @@ pub(super) struct Bind {
     pub(super) writable: bool,
 }
 
+/// Whose processes a container sees.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Processes {
+    /// Its own.
+    #[default]
+    Own,
+    /// Those of the pid namespace of this process.
+    Of(u32),
+    /// All.
+    Host,
+}
+
 /// A container as it was asked for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bundle {
@@ -53,8 +65,8 @@ pub(super) struct Bundle {
     /// Further procfs mounts of the container's own pid namespace.
     pub(super) more_proc: Vec<String>,
     pub(super) cgroup: String,
-    /// A process whose pid namespace it shares.
-    pub(super) processes_of: Option<u32>,
+    /// Whose processes it sees.
+    pub(super) processes: Processes,
 }
 
 impl Bundle {
@@ -64,10 +76,15 @@ impl Bundle {
         environment.extend(self.environment.iter().map(|(name, value)| format!("{name}={value}")));
         let capabilities: Vec<&str> =
             CAPABILITIES.iter().copied().chain(self.more_capabilities.iter().map(String::as_str)).collect();
-        let processes = match self.processes_of {
-            Some(pid) => json!({ "type": "pid", "path": format!("/proc/{pid}/ns/pid") }),
-            None => json!({ "type": "pid" }),
-        };
+        let mut namespaces =
+            vec![json!({ "type": "ipc" }), json!({ "type": "uts" }), json!({ "type": "mount" })];
+        match self.processes {
+            Processes::Own => namespaces.push(json!({ "type": "pid" })),
+            Processes::Of(pid) => {
+                namespaces.push(json!({ "type": "pid", "path": format!("/proc/{pid}/ns/pid") }));
+            }
+            Processes::Host => {}
+        }
         json!({
             "ociVersion": "1.0.2",
             "process": {
@@ -88,7 +105,7 @@ impl Bundle {
             "mounts": self.mounts(),
             "linux": {
                 "cgroupsPath": self.cgroup,
-                "namespaces": [processes, { "type": "ipc" }, { "type": "uts" }, { "type": "mount" }],
+                "namespaces": namespaces,
                 "maskedPaths": MASKED,
                 "readonlyPaths": READ_ONLY,
             },
@@ -125,7 +142,7 @@ mod tests {
             binds: vec![Bind { from: "/srv/a".into(), to: "/etc/creds".to_owned(), writable: false }],
             more_proc: vec!["/mnt/proc".to_owned()],
             cgroup: "/run/id".to_owned(),
-            processes_of: Some(7),
+            processes: Processes::Of(7),
         };
         let config = bundle.to_config();
         assert_eq!(config["process"]["env"], json!(["PATH=/bin", "DB_PASSWORD=x"]));
@@ -136,7 +153,7 @@ mod tests {
         assert_eq!(bind["options"], json!(["rbind", "rprivate", "ro"]));
         assert_eq!(mounts.iter().filter(|mount| mount["type"] == "proc").count(), 2);
         let namespaces = config["linux"]["namespaces"].as_array().unwrap();
-        assert_eq!(namespaces[0]["path"], "/proc/7/ns/pid");
+        assert_eq!(namespaces[3]["path"], "/proc/7/ns/pid");
         assert!(namespaces.iter().all(|namespace| namespace["type"] != "network"));
     }
 }

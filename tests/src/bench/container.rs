@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::bundle::{Bind, Bundle};
+use super::bundle::{Bind, Bundle, Processes};
 use super::command::{finish, leave_behind};
 use super::sweep::end_container;
 use super::wait::{Look, PATIENCE};
@@ -81,7 +81,14 @@ impl<'p> ContainerBuilder<'p> {
     /// Shares the pid namespace of another container, as the containers of a pod can.
     #[must_use]
     pub fn sharing_processes_of(mut self, other: &Container) -> Self {
-        self.bundle.processes_of = Some(other.pid());
+        self.bundle.processes = Processes::Of(other.pid());
+        self
+    }
+
+    /// Sees the host's processes, as a pod with `hostPID` does.
+    #[must_use]
+    pub fn with_processes_of_the_host(mut self) -> Self {
+        self.bundle.processes = Processes::Host;
         self
     }
 

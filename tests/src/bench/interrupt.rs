@@ -4,23 +4,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::{SigSet, Signal};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on SIGINT, SIGTERM and SIGHUP make [`check`] fail instead of ending the program. To be called before any
-/// thread is started.
+/// From now on SIGINT, SIGTERM and SIGHUP make [`check`] fail instead of ending the program. Signals are caught and not
+/// blocked: what is blocked stays so in the programs that are started.
 ///
 /// # Errors
 /// If the signals cannot be taken over.
 pub fn watch() -> Result<()> {
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
-    signals.thread_block().context("taking over the signals")?;
-    thread::spawn(move || {
-        while signals.wait().is_ok() {
-            INTERRUPTED.store(true, Ordering::Relaxed);
-        }
-    });
+    let runtime = Builder::new_current_thread().enable_all().build().context("starting tokio")?;
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let mut signals = {
+            let _inside = runtime.enter();
+            signal(kind).context("taking over the signals")?
+        };
+        runtime.spawn(async move {
+            while signals.recv().await.is_some() {
+                INTERRUPTED.store(true, Ordering::Relaxed);
+            }
+        });
+    }
+    thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     Ok(())
 }
 

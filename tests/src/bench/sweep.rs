@@ -77,7 +77,10 @@ pub(super) fn end_container(id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Programs of a place are those that were started with its folder in their arguments: agents, and nothing else.
+/// What runs on the host for a run.
+const PROGRAMS: &[&str] = &["cofferdamd", "containerd", "containerd-shim-runc-v2"];
+
+/// Programs of a place are those of these names that were started with its folder in their arguments.
 fn end_programs(folder: &Path) {
     let own = std::process::id().to_string();
     let Ok(entries) = fs::read_dir("/proc") else { return };
@@ -88,8 +91,8 @@ fn end_programs(folder: &Path) {
         let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let arguments = String::from_utf8_lossy(&arguments).into_owned();
         let mut words = arguments.split('\0');
-        let is_agent = words.next().is_some_and(|program| program.ends_with("/cofferdamd"));
-        if name != own && is_agent && words.any(|word| word.starts_with(&inside)) {
+        let program = words.next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        if name != own && PROGRAMS.contains(&program) && words.any(|word| word.starts_with(&inside)) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }

@@ -1,5 +1,6 @@
 //! `cofferdam-scenarios`: plays the scenarios on this machine's kernel and says how each went.
 
+use std::env;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -58,8 +59,13 @@ fn run(options: &Options) -> Result<usize> {
     let theatre = Theatre::open()?;
     let tier = tier(&theatre, options.tier)?;
     println!("{} scenarios on tier {}", chosen.len(), tier.as_str());
-    let mut failed = Vec::new();
+    let (mut failed, mut skipped) = (Vec::new(), 0);
     for scenario in &chosen {
+        if let Some(program) = scenario.needs.filter(|program| !is_installed(program)) {
+            println!("skipped {} ({program} is not installed)", scenario.name);
+            skipped += 1;
+            continue;
+        }
         let begun = Instant::now();
         let outcome = play(scenario, &theatre, tier);
         let took = begun.elapsed().as_secs_f32();
@@ -75,7 +81,8 @@ fn run(options: &Options) -> Result<usize> {
     if !failed.is_empty() {
         println!("failed: {}", failed.join(" "));
     }
-    println!("{} passed, {} failed", chosen.len() - failed.len(), failed.len());
+    let passed = chosen.len() - failed.len() - skipped;
+    println!("{passed} passed, {} failed, {skipped} skipped", failed.len());
     Ok(failed.len())
 }
 
@@ -89,6 +96,11 @@ fn play(scenario: &Scenario, theatre: &Theatre, tier: Tier) -> Result<()> {
         .ledger()?
         .is_clean_since(&before, scenario.counts)
         .context("something was lost or went wrong meanwhile")
+}
+
+fn is_installed(program: &str) -> bool {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&folders).any(|folder| folder.join(program).exists())
 }
 
 fn chosen(only: Option<&Glob>) -> Vec<Scenario> {

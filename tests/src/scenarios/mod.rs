@@ -3,14 +3,28 @@
 mod bench;
 mod binaries;
 mod environ;
+mod faults;
 mod files;
 mod identity;
+mod life;
 mod memory;
 mod net;
+mod pods;
 mod ways;
 
 use crate::stage::Scenario;
 
 /// Every scenario.
-pub const ALL: &[&[Scenario]] =
-    &[bench::ALL, files::ALL, ways::ALL, environ::ALL, memory::ALL, net::ALL, binaries::ALL, identity::ALL];
+pub const ALL: &[&[Scenario]] = &[
+    bench::ALL,
+    files::ALL,
+    ways::ALL,
+    environ::ALL,
+    memory::ALL,
+    net::ALL,
+    binaries::ALL,
+    identity::ALL,
+    pods::ALL,
+    life::ALL,
+    faults::ALL,
+];

@@ -46,6 +46,11 @@ impl Ledger {
         self.over_budget.iter().filter(|(workload, _)| workload.contains(name)).map(|(_, count)| count).sum()
     }
 
+    /// So often this reason was counted at this hook.
+    pub fn counted_at(&self, hook: &str, reason: &str) -> u64 {
+        self.counters.get(&(hook.to_owned(), reason.to_owned())).copied().unwrap_or_default()
+    }
+
     /// So often this reason was counted, at all hooks.
     pub fn counted(&self, reason: &str) -> u64 {
         self.counters.iter().filter(|((_, known), _)| known == reason).map(|(_, count)| count).sum()

@@ -4,13 +4,17 @@ mod access;
 mod connection;
 mod difference;
 mod ledger;
+mod props;
 mod scenario;
 mod steps;
 mod theatre;
+mod verdicts;
 
 pub use access::{AccessWanted, access};
 pub use connection::{ConnectionWanted, connection};
 pub use ledger::Ledger;
+pub use props::Stage;
 pub use scenario::{Expected, PerTier, Play, Scenario};
 pub use steps::Went;
-pub use theatre::{Stage, Theatre};
+pub use theatre::Theatre;
+pub use verdicts::listed;

@@ -23,7 +23,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     drop((app, other));
 
     creds.mount_on_device(device)?;
-    stage.is_found(stage.agent()?, &creds)?;
+    stage.is_found(&creds)?;
     let app = stage.container().with_secret(&creds, "/etc/creds").start()?;
     app.does("open", &["/etc/creds/password"])?.went_through()?;
     stage.must_report(&app, &access(&app).to(&creds, "password").by_main(&app))

@@ -1,0 +1,23 @@
+//! The agent's own life: it comes late, dies, stops, is flooded.
+
+mod agent_ends;
+mod agent_killed;
+mod agent_started_later;
+mod budget;
+mod copied_journal;
+mod rings_overflow;
+mod two_agents;
+mod unloaded;
+
+use crate::stage::Scenario;
+
+pub(super) const ALL: &[Scenario] = &[
+    agent_started_later::SCENARIO,
+    agent_killed::SCENARIO,
+    agent_ends::SCENARIO,
+    rings_overflow::SCENARIO,
+    budget::SCENARIO,
+    two_agents::SCENARIO,
+    copied_journal::SCENARIO,
+    unloaded::SCENARIO,
+];
