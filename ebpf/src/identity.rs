@@ -1,7 +1,7 @@
 //! Who is acting: process and workload.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_pid_tgid};
+use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::InodeKey;
 use cofferdam_abi::map::{cgroup, control};
@@ -10,6 +10,12 @@ use cofferdam_abi::process::{ProcessState, facts, flags};
 use crate::emit::{Moment, count};
 use crate::kernel::{Cgroup, Inode, Probed, Task};
 use crate::maps::{CGROUPS, CONTROL, PROCESSES, WORKLOADS};
+
+/// Host user id of the caller, now.
+#[inline(always)]
+pub fn current_uid() -> u32 {
+    bpf_get_current_uid_gid() as u32
+}
 
 /// Thread-group id of the caller.
 #[inline(always)]
@@ -68,7 +74,7 @@ pub fn adopt(task: Task, hook: Hook) -> Option<*mut ProcessState> {
         tgid,
         ppid: task.ppid(),
         uid: task.uid(),
-        flags: flags::ADOPTED,
+        flags: flags::ADOPTED | flags::UNSEEN_ENTRY,
         cgroup: task.cgroup().id(),
         ..ProcessState::default()
     };
@@ -122,7 +128,7 @@ pub fn sees_host_mounts(task: Task) -> bool {
 pub fn enter(state: &mut ProcessState, target: Cgroup) {
     state.cgroup = target.id();
     state.workload = workload_of(state.cgroup);
-    state.flags &= !(flags::EXEC_SESSION | flags::TAINTED | flags::MIGRATED);
+    state.flags &= !(flags::EXEC_SESSION | flags::TAINTED | flags::MIGRATED | flags::UNSEEN_ENTRY);
     state.flags |= flags::RUNTIME;
     // SAFETY: as above.
     if unsafe { WORKLOADS.get(state.workload) }.is_some_and(|workload| workload.started != 0) {

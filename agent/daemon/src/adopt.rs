@@ -97,7 +97,7 @@ fn held(pipeline: &mut Pipeline, file: &HeldFile, number: usize, now: BootTime) 
     let known = pipeline.state.program(exec).map(|program| (program.workload, program.cgroup));
     let Some((workload, cgroup)) = known else { return };
     pipeline.state.processes.touched(exec, &secret_label(&secret), now);
-    pipeline.add([Record::Access(Access {
+    let access = Access {
         // No event of the kernel: the moment of the look, and a number instead of the nanoseconds after it.
         id: EventId::new(BootTime::from_nanos(now.as_nanos() + number as u64), u32::from(u8::MAX)),
         first: now,
@@ -105,6 +105,8 @@ fn held(pipeline: &mut Pipeline, file: &HeldFile, number: usize, now: BootTime) 
         total: 1,
         workload,
         cgroup,
+        cgroup_path: pipeline.state.path_elsewhere(workload, cgroup),
+        uid: Some(state.uid),
         process: facts::process_key(&state),
         exec: Some(exec),
         secret,
@@ -118,5 +120,6 @@ fn held(pipeline: &mut Pipeline, file: &HeldFile, number: usize, now: BootTime) 
         policy: None,
         generation: 0,
         order: None,
-    })]);
+    };
+    pipeline.add([Record::Access(access)]);
 }

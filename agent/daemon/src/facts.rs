@@ -56,6 +56,7 @@ pub fn process(
     interpreter: Option<String>,
 ) -> Option<Process> {
     let adopted = state.flags & flags::ADOPTED != 0;
+    let unseen_entry = state.flags & flags::UNSEEN_ENTRY != 0;
     // Which inode a script has is known only where the exec check saw it; without it nothing is known of the origin.
     let unseen_script = state.facts & facts::SCRIPT != 0 && state.binary == InodeKey::default();
     Some(Process {
@@ -72,7 +73,7 @@ pub fn process(
             origin: if unseen_script { BinaryOrigin::Unknown } else { origin(state.facts, in_container) },
             interpreter,
         },
-        exec_session: (in_container && !adopted).then_some(state.flags & flags::EXEC_SESSION != 0),
+        exec_session: (in_container && !unseen_entry).then_some(state.flags & flags::EXEC_SESSION != 0),
         runtime: in_container && state.flags & flags::RUNTIME != 0,
         adopted,
         began: EventId(state.exec).time(),

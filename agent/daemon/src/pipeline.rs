@@ -25,6 +25,13 @@ use crate::losses::Losses;
 use crate::secrets::Secrets;
 use crate::state::State;
 
+/// What only the event of a first access tells.
+struct Told {
+    target: (WorkloadId, CgroupId),
+    uid: u32,
+    generation: u64,
+}
+
 /// Where events become records.
 pub struct Pipeline {
     /// Who is who.
@@ -184,7 +191,7 @@ impl Pipeline {
                     self.connections.first(key, stamp.id);
                 }
                 let count = first_count(&stamp, &process);
-                self.connection(&key, stamp.id, &count, generation);
+                self.connection(&key, stamp.id, &count, Some(process.uid), generation);
             }
             Event::StaleFilesystem { .. } => self.mounts_stale = true,
         }
@@ -221,7 +228,13 @@ impl Pipeline {
         {
             tracing::warn!(%error, "a cgroup is only known to user space");
         }
-        self.batch.extend(change.record.map(Record::Workload));
+        let Some(workload) = change.record else { return };
+        let pod = workload.kind.pod_uid().cloned();
+        self.batch.push(Record::Workload(workload));
+        if let Some(pod) = pod {
+            let visible_to = self.state.of_pod(&pod);
+            self.batch.extend(self.secrets.of_pod(&pod, &visible_to, crate::host::boot_time()));
+        }
     }
 
     /// What the kernel knows of a process, as a record.
@@ -249,6 +262,10 @@ impl Pipeline {
         if let Some(mut record) = self.record(process, path, None) {
             let parent = self.state.processes.current(process.ppid);
             (record.parent, record.parent_exec) = (parent.map(|it| it.key), parent.map(|it| it.exec));
+            if record.parent.is_none() && process.ppid != 0 {
+                // It has ended meanwhile: only its number is known.
+                record.parent = Some(ProcessKey { pid: process.ppid, start: BootTime::from_nanos(0) });
+            }
             self.began(record, Beginning::Adopted);
         }
     }
@@ -305,20 +322,14 @@ impl Pipeline {
             self.accesses.first(key, stamp.id);
         }
         let count = first_count(&stamp, &process);
-        let target = Some((target_workload, target_cgroup));
-        self.access(&key, stamp.id, &count, &names, target, generation);
+        let told = Told { target: (target_workload, target_cgroup), uid: process.uid, generation };
+        self.access(&key, stamp.id, &count, &names, Some(told));
     }
 
     /// Makes the record of an access. Without an event the names and the target are found again.
-    fn access(
-        &mut self,
-        key: &AccessKey,
-        id: EventId,
-        count: &Count,
-        names: &[String],
-        target: Option<(WorkloadId, CgroupId)>,
-        generation: u64,
-    ) {
+    fn access(&mut self, key: &AccessKey, id: EventId, count: &Count, names: &[String], told: Option<Told>) {
+        let (target, uid, generation) =
+            told.map_or((None, None, 0), |told| (Some(told.target), Some(told.uid), told.generation));
         let is_process = matches!(key.how, how::ENVIRON | how::PTRACE);
         let cgroup = CgroupId(count.cgroup);
         let workload = self.state.workload_of(WorkloadId(key.workload), cgroup);
@@ -353,6 +364,8 @@ impl Pipeline {
             total: count.total,
             workload,
             cgroup,
+            cgroup_path: self.state.path_elsewhere(workload, cgroup),
+            uid,
             process: crate::counts::Key::process(key),
             exec,
             secret,
@@ -387,7 +400,14 @@ impl Pipeline {
         Target { process, workload, cgroup, relation }
     }
 
-    fn connection(&mut self, key: &ConnectionKey, id: EventId, count: &Count, generation: u64) {
+    fn connection(
+        &mut self,
+        key: &ConnectionKey,
+        id: EventId,
+        count: &Count,
+        uid: Option<u32>,
+        generation: u64,
+    ) {
         let cgroup = CgroupId(count.cgroup);
         let exec = (count.exec != 0 && key.tgid != 0).then_some(EventId(count.exec));
         self.find_program(exec, key.tgid);
@@ -396,13 +416,16 @@ impl Pipeline {
             self.journal_program(exec);
         }
         let process = crate::counts::Key::process(key);
+        let workload = self.state.workload_of(WorkloadId(key.workload), cgroup);
         self.batch.push(Record::Connection(Connection {
             id,
             first: BootTime::from_nanos(count.first),
             last: BootTime::from_nanos(count.last),
             total: count.total,
-            workload: self.state.workload_of(WorkloadId(key.workload), cgroup),
+            workload,
             cgroup,
+            cgroup_path: self.state.path_elsewhere(workload, cgroup),
+            uid,
             process,
             exec,
             destination: process.map(|_| destination(key)),
@@ -427,7 +450,7 @@ impl Pipeline {
         self.tables.for_each_access(|key, count| entries.push((key, count)))?;
         let reading = self.accesses.read(&entries, &dead);
         for (key, id, count) in reading.grown {
-            self.access(&key, id, &count, &[], None, 0);
+            self.access(&key, id, &count, &[], None);
         }
         for key in &reading.ended {
             self.tables.forget_access(key);
@@ -436,7 +459,7 @@ impl Pipeline {
         self.tables.for_each_connection(|key, count| entries.push((key, count)))?;
         let reading = self.connections.read(&entries, &dead);
         for (key, id, count) in reading.grown {
-            self.connection(&key, id, &count, 0);
+            self.connection(&key, id, &count, None, 0);
         }
         for key in &reading.ended {
             self.tables.forget_connection(key);

@@ -40,6 +40,13 @@ impl State {
         self.workloads.resolve(root).map_or(WorkloadId(root.0), |workload| workload.id)
     }
 
+    /// Path of a cgroup, if it is not the one at the workload's root.
+    pub fn path_elsewhere(&self, workload: WorkloadId, cgroup: CgroupId) -> Option<String> {
+        let root = self.workloads.get(workload)?;
+        let path = self.workloads.path(cgroup)?;
+        (root.cgroup_path != path).then(|| path.to_owned())
+    }
+
     /// Whether a workload is a container.
     pub fn is_container(&self, id: WorkloadId) -> bool {
         self.workloads.get(id).is_some_and(|workload| workload.kind.is_container())

@@ -170,9 +170,13 @@ impl Processes {
     pub fn tainted_by(&self, exec: EventId) -> Vec<String> {
         let mut secrets = taint::Collector::default();
         let mut next = self.programs.get(&exec);
+        let workload = next.map(|program| program.process.workload);
         let mut until = None;
         for _ in 0..CLIMB_MAX {
-            let Some(program) = next else { break };
+            // Who came from another workload (the runtime) begins a new life: what the host touched is not the container's.
+            let Some(program) = next.filter(|program| Some(program.process.workload) == workload) else {
+                break;
+            };
             program.taint.tell(until, &mut secrets);
             // What an ancestor touched after the fork is not in the child's memory. Events may come out of order,
             // so times decide and not what was known when the fork was reported.

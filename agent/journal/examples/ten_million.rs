@@ -243,6 +243,8 @@ fn access(n: u64, workload: u64, turn: u64) -> Access {
         total: 1,
         workload: WorkloadId(1000 + workload),
         cgroup: CgroupId(1000 + workload),
+        cgroup_path: None,
+        uid: None,
         process: Some(process),
         exec: Some(exec),
         secret: SecretRef {

@@ -167,6 +167,8 @@ CREATE TABLE access (
     verdict              TEXT    NOT NULL, -- allowed, denied, would-deny
     decision             INTEGER NOT NULL,
     "order"              INTEGER,          -- among the workload's first reads of distinct secrets
+    uid                  INTEGER,          -- host user at the first, where an event told it; else the program's
+    cgroup_path          TEXT,             -- where it is not the one at the workload's root
     PRIMARY KEY (boot, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX access_by_workload ON access (boot, workload);
@@ -195,6 +197,8 @@ CREATE TABLE connection (
     tainted_by    TEXT,             -- JSON array of secrets touched before
     verdict       TEXT    NOT NULL,
     decision      INTEGER NOT NULL,
+    uid           INTEGER,
+    cgroup_path   TEXT,
     PRIMARY KEY (boot, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX connection_by_workload ON connection (boot, workload);
@@ -248,8 +252,8 @@ SELECT printf('%s-%x', substr(b.boot_id, 1, 8), a.id) AS id,
            || printf('.%09dZ', (b.booted_ns + a.last_boot_ns) % 1000000000) AS last,
        b.booted_ns + a.first_boot_ns AS first_ns, b.booted_ns + a.last_boot_ns AS last_ns,
        a.total - a.base AS count,
-       w.name AS workload, w.namespace, w.pod, w.container, w.container_id, w.cgroup_path AS cgroup,
-       p.binary, p.origin AS binary_origin, p.interpreter, a.pid, p.parent_pid AS ppid, p.uid, p.exec_session,
+       w.name AS workload, w.namespace, w.pod, w.container, w.container_id, coalesce(a.cgroup_path, w.cgroup_path) AS cgroup,
+       p.binary, p.origin AS binary_origin, p.interpreter, a.pid, p.parent_pid AS ppid, coalesce(a.uid, p.uid) AS uid, p.exec_session,
        s.display AS secret, s.key, s.kind AS secret_kind, a.how, a.mode,
        a.target_relation, a.target_pid, a.verdict, d.denied_by, d.enforced_by, d.policy, d.generation,
        w.image, w.labels, b.boot_id
@@ -271,8 +275,8 @@ SELECT printf('%s-%x', substr(b.boot_id, 1, 8), c.id) AS id,
            || printf('.%09dZ', (b.booted_ns + c.last_boot_ns) % 1000000000) AS last,
        b.booted_ns + c.first_boot_ns AS first_ns, b.booted_ns + c.last_boot_ns AS last_ns,
        c.total - c.base AS count,
-       w.name AS workload, w.namespace, w.pod, w.container, w.container_id, w.cgroup_path AS cgroup,
-       p.binary, p.origin AS binary_origin, p.interpreter, c.pid, p.parent_pid AS ppid, p.uid, p.exec_session,
+       w.name AS workload, w.namespace, w.pod, w.container, w.container_id, coalesce(c.cgroup_path, w.cgroup_path) AS cgroup,
+       p.binary, p.origin AS binary_origin, p.interpreter, c.pid, p.parent_pid AS ppid, coalesce(c.uid, p.uid) AS uid, p.exec_session,
        c.destination, c.port, c.protocol, c.family, c.unconnected, c.tainted_by,
        c.verdict, d.denied_by, d.enforced_by, d.policy, d.generation, b.boot_id
 FROM connection c

@@ -79,6 +79,10 @@ pub struct Access {
     pub workload: WorkloadId,
     /// The reader's cgroup.
     pub cgroup: CgroupId,
+    /// Path of that cgroup, if it is not the one at the workload's root.
+    pub cgroup_path: Option<String>,
+    /// Host user id at the first; `None` if no event told it: then the program's.
+    pub uid: Option<u32>,
     /// The reader; `None` for what exceeded the workload's budget and was only counted.
     pub process: Option<ProcessKey>,
     /// The program it ran: [`crate::Process::exec`].

@@ -16,6 +16,8 @@ pub mod flags {
     pub const TAINTED: u32 = 1 << 4;
     /// Moved itself, from within its workload, to another cgroup.
     pub const MIGRATED: u32 = 1 << 5;
+    /// It or an ancestor was in the workload before the agent: how it came in was not seen.
+    pub const UNSEEN_ENTRY: u32 = 1 << 6;
 }
 
 /// Facts about an executable's file, from which user space tells its origin.

@@ -202,6 +202,7 @@ pub fn access(touch: &Touch, process: &ProcessState) {
         unsafe {
             (&raw mut (*event).header).write(moment.header(kind::ACCESS, hook));
             (&raw mut (*event).process).write(*process);
+            (&raw mut (*event).process.uid).write(identity::current_uid());
             (&raw mut (*event).object).write(touch.object);
             (&raw mut (*event).target_workload).write(touch.target_workload);
             (&raw mut (*event).target_cgroup).write(touch.target_cgroup);

@@ -63,6 +63,7 @@ fn connected(ctx: &SockAddrContext, family: Family, hook: Hook, process: &Proces
         unsafe {
             (&raw mut (*event).header).write(moment.header(kind::CONNECTION, hook));
             (&raw mut (*event).process).write(*process);
+            (&raw mut (*event).process.uid).write(identity::current_uid());
             (&raw mut (*event).connection).write(key);
             (&raw mut (*event).generation).write(0);
             (&raw mut (*event).uncounted).write(uncounted);

@@ -25,6 +25,8 @@ const S_IFREG: u16 = 0o100_000;
 /// `FMODE_READ`, `FMODE_WRITE`, include/linux/fs.h.
 const FMODE_READ: u32 = 1;
 const FMODE_WRITE: u32 = 2;
+/// `FMODE_PATH`.
+const FMODE_PATH: u32 = 1 << 14;
 /// Bytes kept of one name.
 const NAME_LEN: usize = 64;
 /// Names kept of a path.
@@ -64,6 +66,14 @@ impl<R: Read> File<R> {
         // SAFETY: as above; the field is a 4-byte integer.
         let mode: u32 = unsafe { R::read(self.0, offset::FILE_MODE) };
         (mode & (FMODE_READ | FMODE_WRITE)) as u8
+    }
+
+    /// Whether it was opened with O_PATH.
+    #[inline(always)]
+    pub fn is_place(self) -> bool {
+        // SAFETY: as above.
+        let mode: u32 = unsafe { R::read(self.0, offset::FILE_MODE) };
+        mode & FMODE_PATH != 0
     }
 
     #[inline(always)]

@@ -21,6 +21,8 @@ pub(super) struct AccessBody {
     mode: AccessMode,
     target: Option<TargetColumns>,
     order: Option<u64>,
+    uid: Option<u32>,
+    cgroup_path: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -33,7 +35,7 @@ struct TargetColumns {
 impl Body for AccessBody {
     const TABLE: &'static str = "access";
     const COLUMNS: &'static str = "t.secret, t.how, t.mode, t.target_relation, t.target_pid, t.target_start_boot_ns, \
-         t.target_workload, t.\"order\"";
+         t.target_workload, t.\"order\", t.uid, t.cgroup_path";
     const HAS_SECRET: bool = true;
 
     fn read(c: &mut Columns<'_, '_>) -> Result<Self> {
@@ -43,7 +45,7 @@ impl Body for AccessBody {
         let workload = c.opt_unsigned()?.map_or(WorkloadId::UNKNOWN, WorkloadId);
         let target =
             relation.zip(process).map(|(relation, process)| TargetColumns { relation, process, workload });
-        Ok(Self { secret, how, mode, target, order: c.opt_unsigned()? })
+        Ok(Self { secret, how, mode, target, order: c.opt_unsigned()?, uid: c.get()?, cgroup_path: c.get()? })
     }
 
     fn concerns(&self, secrets: &HashSet<i64>, _asked: &Pattern) -> bool {
@@ -79,7 +81,7 @@ pub(super) fn explain(names: &mut Names<'_>, counter: &Counter<AccessBody>) -> A
         pod: w.and_then(|w| w.pod.clone()),
         container: w.and_then(|w| w.container.clone()),
         container_id: w.and_then(|w| w.container_id.clone()),
-        cgroup: w.and_then(|w| w.cgroup_path.clone()),
+        cgroup: counter.body.cgroup_path.clone().or_else(|| w.and_then(|w| w.cgroup_path.clone())),
         binary: p.and_then(|p| p.binary.clone()),
         binary_inode: p.and_then(|p| p.inode).map(|inode| inode.to_string()),
         binary_origin: p.map_or(BinaryOrigin::Unknown, |p| p.origin),
@@ -88,7 +90,7 @@ pub(super) fn explain(names: &mut Names<'_>, counter: &Counter<AccessBody>) -> A
         process_start: counter.process.map(|process| wall(process.start)),
         boot_id: boot.id.clone(),
         ppid: p.and_then(|p| p.parent).map(|parent| parent.pid),
-        uid: p.map(|p| p.uid),
+        uid: counter.body.uid.or_else(|| p.map(|p| p.uid)),
         exec_session: p.and_then(|p| p.exec_session),
         secret: s.map_or_else(|| "unknown".to_owned(), |s| s.display.clone()),
         secret_kind: s.map_or(SecretKind::Configured, |s| s.kind),

@@ -19,11 +19,14 @@ pub(super) struct ConnectionBody {
     family: u8,
     unconnected: bool,
     tainted_by: Option<String>,
+    uid: Option<u32>,
+    cgroup_path: Option<String>,
 }
 
 impl Body for ConnectionBody {
     const TABLE: &'static str = "connection";
-    const COLUMNS: &'static str = "t.destination, t.port, t.protocol, t.family, t.unconnected, t.tainted_by";
+    const COLUMNS: &'static str = "t.destination, t.port, t.protocol, t.family, t.unconnected, t.tainted_by, \
+         t.uid, t.cgroup_path";
     const HAS_SECRET: bool = false;
 
     fn read(c: &mut Columns<'_, '_>) -> Result<Self> {
@@ -34,6 +37,8 @@ impl Body for ConnectionBody {
             family: c.get()?,
             unconnected: c.get()?,
             tainted_by: c.get()?,
+            uid: c.get()?,
+            cgroup_path: c.get()?,
         })
     }
 
@@ -70,7 +75,7 @@ pub(super) fn explain(names: &mut Names<'_>, counter: &Counter<ConnectionBody>) 
         pod: w.and_then(|w| w.pod.clone()),
         container: w.and_then(|w| w.container.clone()),
         container_id: w.and_then(|w| w.container_id.clone()),
-        cgroup: w.and_then(|w| w.cgroup_path.clone()),
+        cgroup: body.cgroup_path.clone().or_else(|| w.and_then(|w| w.cgroup_path.clone())),
         binary: p.and_then(|p| p.binary.clone()),
         binary_inode: p.and_then(|p| p.inode).map(|inode| inode.to_string()),
         binary_origin: p.map_or(BinaryOrigin::Unknown, |p| p.origin),
@@ -79,7 +84,7 @@ pub(super) fn explain(names: &mut Names<'_>, counter: &Counter<ConnectionBody>) 
         process_start: counter.process.map(|process| wall(process.start)),
         boot_id: boot.id.clone(),
         ppid: p.and_then(|p| p.parent).map(|parent| parent.pid),
-        uid: p.map(|p| p.uid),
+        uid: body.uid.or_else(|| p.map(|p| p.uid)),
         exec_session: p.and_then(|p| p.exec_session),
         destination: body.destination.clone(),
         port: body.port,

@@ -33,9 +33,9 @@ pub(super) fn insert(
             "INSERT INTO access (boot, id, first_boot_ns, last_boot_ns, total, base, after_boot_ns, workload, cgroup,
                  pid, start_boot_ns, exec, secret, device, device_generation, inode, inode_generation, how, mode,
                  target_relation, target_pid, target_start_boot_ns, target_workload, target_cgroup, verdict,
-                 decision, \"order\")
+                 decision, \"order\", uid, cgroup_path)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                 ?22, ?23, ?24, ?25, ?26, ?27)
+                 ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)
              ON CONFLICT (boot, id) DO NOTHING",
         )?
         .execute(params![
@@ -66,6 +66,8 @@ pub(super) fn insert(
             access.verdict.as_str(),
             decision,
             opt_bits(access.order),
+            access.uid,
+            access.cgroup_path,
         ])?;
     Ok(inserted == 1)
 }

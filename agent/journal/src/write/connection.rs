@@ -22,8 +22,9 @@ pub(super) fn insert(conn: &Connection, boot: i64, made: &Made, share: Share, de
         .prepare_cached(
             "INSERT INTO connection (boot, id, first_boot_ns, last_boot_ns, total, base, after_boot_ns, workload,
                  cgroup, pid, start_boot_ns, exec, destination, port, protocol, family, unconnected, tainted_by,
-                 verdict, decision)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+                 verdict, decision, uid, cgroup_path)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                 ?21, ?22)
              ON CONFLICT (boot, id) DO NOTHING",
         )?
         .execute(params![
@@ -47,6 +48,8 @@ pub(super) fn insert(conn: &Connection, boot: i64, made: &Made, share: Share, de
             tainted_by(made)?,
             made.verdict.as_str(),
             decision,
+            made.uid,
+            made.cgroup_path,
         ])?;
     Ok(inserted == 1)
 }
