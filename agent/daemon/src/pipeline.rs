@@ -165,13 +165,14 @@ impl Pipeline {
                     self.began(record, Beginning::Fork);
                 }
             }
-            Event::Exec { process, previous, path, interpreter, .. } => {
+            Event::Exec { stamp, process, previous, path, interpreter } => {
                 if bundle::is_runtime(&path) {
                     self.starting.push(process.tgid);
                 }
                 if let Some(record) = self.record(&process, Some(path), interpreter) {
                     if self.state.is_container(record.workload) && !record.runtime {
                         self.unnamed.push(record.cgroup);
+                        self.look_into(record.workload, record.key.pid, stamp.time);
                     }
                     self.began(record, Beginning::Exec { previous: Some(previous) });
                 }
@@ -475,6 +476,7 @@ impl Pipeline {
         }
         for cgroup in self.state.prune(now) {
             self.tables.forget_cgroup(cgroup);
+            self.secrets.forget_view(WorkloadId::rooted_at(cgroup));
         }
         Ok(())
     }
@@ -547,16 +549,24 @@ impl Pipeline {
         secrets.expected(mounts, host, query, tables);
     }
 
-    /// What a running container's mount table shows at or below `/run/secrets`.
-    pub fn look_into(&mut self, owner: WorkloadId, pid: u32, now: BootTime) {
+    /// Looks at a running container's mount table, once: which volumes it has, and what lies at or below its
+    /// `/run/secrets`.
+    pub fn look_into(&mut self, container: WorkloadId, pid: u32, now: BootTime) {
+        if self.secrets.has_view(container) {
+            return;
+        }
         let Self { secrets, query, tables, batch, .. } = self;
-        batch.extend(secrets.mounted_in(owner, pid, query, tables, now));
+        batch.extend(secrets.mounted_in(container, pid, query, tables, now));
+        if let Some(pod) = self.state.workloads.get(container).and_then(|it| it.kind.pod_uid()).cloned() {
+            let containers = self.state.of_pod(&pod);
+            self.batch.extend(self.secrets.of_pod(&pod, &containers, now));
+        }
     }
 
     /// Looks at the host's mounts again.
     pub fn refresh_secrets(&mut self, host: &MountTable, now: BootTime) {
-        let Self { state, secrets, query, tables, batch, .. } = self;
-        batch.extend(secrets.refresh(host, query, tables, now, &|pod| state.of_pod(pod)));
+        let Self { secrets, query, tables, batch, .. } = self;
+        batch.extend(secrets.refresh(host, query, tables, now));
     }
 }
 

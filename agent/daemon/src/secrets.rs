@@ -1,7 +1,7 @@
 //! Secrets of this node: from what inventory finds to what the kernel watches, and back from a file's key to the
 //! secret that it is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,8 @@ pub struct Secrets {
     configured: Vec<ConfiguredSecret>,
     filesystems: HashMap<FilesystemKey, Watched>,
     files: HashMap<InodeKey, SecretRef>,
+    /// Superblocks in each container's mount table.
+    views: HashMap<WorkloadId, BTreeSet<Device>>,
     /// Files and folders that stand in the kernel's table.
     marked: HashSet<InodeKey>,
     /// Volumes that could not be watched, and why; told in `status`.
@@ -51,6 +53,7 @@ impl Secrets {
             configured,
             filesystems: HashMap::new(),
             files: HashMap::new(),
+            views: HashMap::new(),
             marked: HashSet::new(),
             failures: HashMap::new(),
             newly_watched: false,
@@ -65,7 +68,6 @@ impl Secrets {
         query: &mut Query,
         tables: &mut Tables,
         now: BootTime,
-        of_pod: &dyn Fn(&PodUid) -> Vec<WorkloadId>,
     ) -> Vec<Record> {
         let found = volumes::kubelet_volumes(host, &volume_files::csi_driver);
         let mut changes = vec![self.volumes.replace(VolumeOwner::Host, found)];
@@ -76,7 +78,7 @@ impl Secrets {
         });
         let configured: Vec<Volume> = configured.collect();
         changes.push(self.volumes.replace(VolumeOwner::Configuration, configured));
-        changes.into_iter().flat_map(|change| self.apply(change, query, tables, now, of_pod)).collect()
+        changes.into_iter().flat_map(|change| self.apply(change, query, tables, now)).collect()
     }
 
     /// What a container's configuration declares at or below `/run/secrets`, known before it starts.
@@ -94,7 +96,7 @@ impl Secrets {
             return Vec::new();
         }
         let changes = self.volumes.replace(VolumeOwner::Container(owner), found);
-        self.apply(changes, query, tables, now, &|_| Vec::new())
+        self.apply(changes, query, tables, now)
     }
 
     /// What a container that is about to start will have mounted: watched already, the owner is told later.
@@ -148,6 +150,7 @@ impl Secrets {
         let Ok(table) = MountTable::read(Path::new(&format!("/proc/{pid}/mountinfo"))) else {
             return Vec::new();
         };
+        self.views.insert(owner, table.devices());
         let known = self.volumes.whole_devices();
         let found = volumes::run_secrets(&table, pid, owner, &known, &volume_files::kind_of);
         if found.is_empty() {
@@ -156,7 +159,7 @@ impl Secrets {
         let declared = self.volumes.iter().filter(|volume| volume.secret.owner == Some(owner)).cloned();
         let all = declared.chain(found).collect();
         let changes = self.volumes.replace(VolumeOwner::Container(owner), all);
-        self.apply(changes, query, tables, now, &|_| Vec::new())
+        self.apply(changes, query, tables, now)
     }
 
     fn apply(
@@ -165,7 +168,6 @@ impl Secrets {
         query: &mut Query,
         tables: &mut Tables,
         now: BootTime,
-        of_pod: &dyn Fn(&PodUid) -> Vec<WorkloadId>,
     ) -> Vec<Record> {
         let mut records = Vec::new();
         for volume in changes.added {
@@ -176,21 +178,37 @@ impl Secrets {
                     self.failures.insert(volume.host_path.clone(), reason);
                 }
             }
-            let visible_to = match (&volume.secret.owner, &volume.secret.pod_uid) {
-                (Some(owner), _) => vec![*owner],
-                (None, Some(pod)) => of_pod(pod),
-                (None, None) => Vec::new(),
-            };
+            // Who has mounted a pod's volume is told once their mount tables were looked at.
+            let visible_to = volume.secret.owner.into_iter().collect();
             records.push(record(&volume, visible_to, now, None));
         }
         records.extend(changes.removed.iter().map(|volume| record(volume, Vec::new(), now, Some(now))));
         records
     }
 
-    /// Records of every volume of a pod, with who may see it now.
-    pub fn of_pod(&self, pod: &PodUid, visible_to: &[WorkloadId], now: BootTime) -> Vec<Record> {
+    /// Records of every volume of a pod, with those of its containers that have it mounted.
+    pub fn of_pod(&self, pod: &PodUid, containers: &[WorkloadId], now: BootTime) -> Vec<Record> {
+        let has = |container: &WorkloadId, volume: &Volume| {
+            self.views.get(container).is_some_and(|devices| devices.contains(&volume.device))
+        };
         let of_pod = self.volumes.iter().filter(|volume| volume.secret.pod_uid.as_ref() == Some(pod));
-        of_pod.map(|volume| record(volume, visible_to.to_vec(), now, None)).collect()
+        of_pod
+            .map(|volume| {
+                let visible_to =
+                    containers.iter().filter(|container| has(container, volume)).copied().collect();
+                record(volume, visible_to, now, None)
+            })
+            .collect()
+    }
+
+    /// Whether a container's mount table was looked at.
+    pub fn has_view(&self, container: WorkloadId) -> bool {
+        self.views.contains_key(&container)
+    }
+
+    /// Forgets a container.
+    pub fn forget_view(&mut self, container: WorkloadId) {
+        self.views.remove(&container);
     }
 
     /// Tells the kernel.

@@ -258,7 +258,9 @@ impl Processes {
             return;
         }
         let exec = process.exec;
-        let taint = match origin.and_then(|origin| self.programs.get(&origin)) {
+        let before = origin.and_then(|origin| self.programs.get(&origin));
+        // Who comes in from another workload begins a new life.
+        let taint = match before.filter(|before| before.process.workload == process.workload) {
             Some(before) => before.taint.inherited(process.began),
             None => Taint::default(),
         };
