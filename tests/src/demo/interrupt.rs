@@ -1,6 +1,6 @@
 //! Ctrl-C ends the demo like a failure does: at its next step, with everything taken away.
 //!
-//! By handlers and not by blocking the signals: the agent and the containers would inherit that, and never end.
+//! The bench's own flag stays untouched: it also stops what waits while things are taken away.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -36,7 +36,7 @@ pub(super) fn watch() -> Result<()> {
 
 /// Fails if the demo was interrupted.
 pub(super) fn check() -> Result<()> {
-    ensure!(!INTERRUPTED.load(Ordering::Relaxed), "interrupted; everything is taken away");
+    ensure!(!INTERRUPTED.load(Ordering::Relaxed), "interrupted; everything has been taken away");
     Ok(())
 }
 
