@@ -1,7 +1,8 @@
-//! Everything that is done to Cofferdam's source: `cargo xtask setup | build | run | demo | test | vm`.
+//! Everything that is done to Cofferdam's source: `cargo xtask setup | build | run | demo | test | bench | vm`.
 //!
 //! Each command first makes the machine ready for what it needs, and says so.
 
+mod bench;
 mod build;
 mod command;
 mod kernels;
@@ -46,6 +47,8 @@ enum Task {
     Demo,
     /// Lint, then run every test: without a kernel, on this machine, in virtual machines
     Test(test::Options),
+    /// Build, then measure what the agent costs, and whether it counts right
+    Bench(bench::Options),
     /// Build, then run a command in a virtual machine on each kernel of tests/kernels.toml
     Vm(vm::command::Options),
 }
@@ -75,6 +78,7 @@ fn run(task: Task) -> Result<()> {
         Task::Run { args } => run::agent(&places, &args),
         Task::Demo => run::demo(&places),
         Task::Test(options) => test::run(&places, &options),
+        Task::Bench(options) => bench::run(&places, &options),
         Task::Vm(options) => vm::command::run(&places, &options),
     }
 }

@@ -77,7 +77,8 @@ impl Operations {
         all.add("open_proc", OpenClose::of(Path::new(OF_PROC))?, 1_000);
         all.add("connect", Connect::new()?, 100);
         all.add("send", Send::new()?, 300);
-        all.add("fork_exec", ForkExec::in_dir(scratch)?, 50);
+        all.add("fork_exec", ForkExec::of_true(scratch)?, 40);
+        all.add("fork_exec_nothing", ForkExec::of_nothing(scratch)?, 40);
         Ok(all)
     }
 

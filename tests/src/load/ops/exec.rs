@@ -1,15 +1,16 @@
 //! Starting a program and waiting for its end.
 
-use std::convert::Infallible;
-use std::ffi::CString;
+use std::env;
+use std::ffi::{CString, c_char};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::ptr;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, execve, fork};
+use nix::unistd::Pid;
 
 use super::Operation;
 
@@ -25,40 +26,71 @@ const MACHINE: u16 = 62;
 #[cfg(target_arch = "aarch64")]
 const MACHINE: u16 = 183;
 
-/// fork, execve of the smallest program there is, wait.
-pub(crate) struct ForkExec(CString);
+/// fork, execve, wait.
+pub(crate) struct ForkExec {
+    path: CString,
+}
 
 impl ForkExec {
-    /// Writes the program into `dir`.
-    pub(crate) fn in_dir(dir: &Path) -> Result<Self> {
+    /// Of a small program as there are many: statically linked, with a C library that makes itself ready.
+    pub(crate) fn of_true(dir: &Path) -> Result<Self> {
+        let path = dir.join("true");
+        let busybox = find("busybox").context("busybox is not installed")?;
+        fs::copy(&busybox, &path).with_context(|| format!("copying {}", busybox.display()))?;
+        Self::of(&path)
+    }
+
+    /// Of the smallest program there is.
+    pub(crate) fn of_nothing(dir: &Path) -> Result<Self> {
         let path = dir.join("nothing");
         fs::write(&path, smallest_program()).with_context(|| format!("writing {}", path.display()))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
             .with_context(|| format!("making {} executable", path.display()))?;
-        Ok(Self(CString::new(path.as_os_str().as_bytes()).context("a path with a zero byte")?))
+        Self::of(&path)
+    }
+
+    fn of(path: &Path) -> Result<Self> {
+        Ok(Self { path: CString::new(path.as_os_str().as_bytes()).context("a path with a zero byte")? })
+    }
+
+    /// The bare system calls: how many pages the C library's fork touches changes from time to time, and each costs
+    /// as much as our hooks.
+    fn start(&self) -> std::io::Result<Pid> {
+        let arguments = [self.path.as_ptr(), ptr::null()];
+        let environment = [ptr::null::<c_char>()];
+        // SAFETY: without flags, clone is a fork: the child has a copy of this process's memory. This process has one
+        // thread, so that no lock is held by another; and the child does nothing but the two system calls below.
+        let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+        if child == 0 {
+            // SAFETY: path, arguments and environment are terminated as execve wants it, and live in this frame and
+            // in `self`; what returns from execve ends without running anything of the parent's.
+            unsafe {
+                libc::syscall(libc::SYS_execve, self.path.as_ptr(), arguments.as_ptr(), environment.as_ptr());
+                libc::_exit(127)
+            }
+        }
+        match i32::try_from(child) {
+            Ok(child) if child > 0 => Ok(Pid::from_raw(child)),
+            _ => Err(std::io::Error::last_os_error()),
+        }
     }
 }
 
 impl Operation for ForkExec {
     fn run(&mut self, times: u32) -> Result<()> {
         for _ in 0..times {
-            // SAFETY: this program has one thread, and the child does nothing but execve and _exit on memory that
-            // was prepared before.
-            match unsafe { fork() }.context("forking")? {
-                ForkResult::Child => {
-                    let _: std::result::Result<Infallible, _> =
-                        execve(&self.0, std::slice::from_ref(&self.0), &[] as &[CString]);
-                    // SAFETY: ends the child without running anything of the parent's.
-                    unsafe { libc::_exit(127) }
-                }
-                ForkResult::Parent { child } => {
-                    let status = waitpid(child, None).context("waiting for the child")?;
-                    ensure!(status == WaitStatus::Exited(child, 0), "the child ended as {status:?}");
-                }
-            }
+            let child = self.start().context("forking")?;
+            let status = waitpid(child, None).context("waiting for the child")?;
+            ensure!(status == WaitStatus::Exited(child, 0), "the child ended as {status:?}");
         }
         Ok(())
     }
+}
+
+/// A program in the search path.
+fn find(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.exists())
 }
 
 /// A static executable of one page that ends at once: ELF header, one program header, code.
@@ -91,7 +123,7 @@ mod tests {
     #[test]
     fn the_smallest_program_runs_and_succeeds() {
         let dir = tempfile::tempdir().unwrap();
-        ForkExec::in_dir(dir.path()).unwrap();
+        ForkExec::of_nothing(dir.path()).unwrap();
         let status = std::process::Command::new(dir.path().join("nothing")).status().unwrap();
         assert!(status.success());
     }
