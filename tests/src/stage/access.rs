@@ -28,6 +28,8 @@ pub struct AccessWanted {
     exec_session: Option<bool>,
     target: Option<WantedTarget>,
     any_cgroup: bool,
+    /// Only rows of this program are looked at.
+    one_program: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +60,7 @@ pub fn access(by: &Container) -> AccessWanted {
         exec_session: Some(false),
         target: None,
         any_cgroup: false,
+        one_program: false,
     }
 }
 
@@ -170,6 +173,13 @@ impl AccessWanted {
         self
     }
 
+    /// By this program, whatever others did.
+    #[must_use]
+    pub fn of_program(mut self, path: &str, origin: BinaryOrigin) -> Self {
+        self.one_program = true;
+        self.by_binary(path, origin)
+    }
+
     /// By a program of this origin, whatever it is called.
     #[must_use]
     pub fn by_binary_from(mut self, origin: BinaryOrigin) -> Self {
@@ -225,6 +235,7 @@ impl AccessWanted {
                 wanted.relation == got.relation && wanted.pid.is_none_or(|pid| pid == got.pid)
             })
             && row.mode == self.mode
+            && (!self.one_program || row.binary == self.binary)
     }
 
     /// What is not yet there: `None` once there are as many rows and as many accesses as there must be.

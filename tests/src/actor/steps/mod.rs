@@ -18,6 +18,7 @@ pub(super) type Action = fn(&Given<'_>, &mut Hands) -> Done;
 const STEPS: &[(&str, Action)] = &[
     ("open", open::open),
     ("creat", open::creat),
+    ("open-in-thread", open::in_thread),
     ("openat", open::openat),
     ("openat2", open::openat2),
     ("open-by-handle", open::by_handle),

@@ -24,6 +24,18 @@ pub(super) fn open(given: &Given<'_>, _: &mut Hands) -> Done {
     drained(file, flags, path)
 }
 
+/// `open-in-thread PATH`: as `open`, in a thread of its own.
+pub(super) fn in_thread(given: &Given<'_>, _: &mut Hands) -> Done {
+    let path = given.text(0, "path")?;
+    let open = || {
+        let file =
+            nix::fcntl::open(path, OFlag::O_CLOEXEC, Mode::empty()).doing(|| format!("opening {path}"))?;
+        drained(file, OFlag::O_RDONLY, path)
+    };
+    let opened = std::thread::scope(|scope| scope.spawn(open).join());
+    opened.unwrap_or_else(|_| Err(senseless("the thread panicked".to_owned())))
+}
+
 /// `creat PATH`
 pub(super) fn creat(given: &Given<'_>, _: &mut Hands) -> Done {
     let path = given.text(0, "path")?;

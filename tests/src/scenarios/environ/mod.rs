@@ -1,6 +1,7 @@
 //! Environments of processes.
 
 mod another_container;
+mod names;
 mod of_a_thread;
 mod other_files_of_processes;
 mod own;
@@ -16,4 +17,5 @@ pub(super) const ALL: &[Scenario] = &[
     of_a_thread::SCENARIO,
     second_procfs::SCENARIO,
     other_files_of_processes::SCENARIO,
+    names::SCENARIO,
 ];

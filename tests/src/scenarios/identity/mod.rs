@@ -2,10 +2,13 @@
 
 mod child_of_an_exec_session;
 mod exec_session;
+mod host;
 mod migration;
 mod nested_cgroup;
 mod pod_cgroup;
+mod process_tree;
 mod short_life;
+mod thread;
 mod user;
 
 use crate::stage::Scenario;
@@ -18,4 +21,7 @@ pub(super) const ALL: &[Scenario] = &[
     nested_cgroup::SCENARIO,
     migration::SCENARIO,
     user::SCENARIO,
+    thread::SCENARIO,
+    host::SCENARIO,
+    process_tree::SCENARIO,
 ];

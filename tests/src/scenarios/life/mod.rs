@@ -8,6 +8,7 @@ mod copied_journal;
 mod rings_overflow;
 mod two_agents;
 mod unloaded;
+mod watch;
 
 use crate::stage::Scenario;
 
@@ -20,4 +21,5 @@ pub(super) const ALL: &[Scenario] = &[
     two_agents::SCENARIO,
     copied_journal::SCENARIO,
     unloaded::SCENARIO,
+    watch::SCENARIO,
 ];
