@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::wait::{Look, until};
+use super::wait::{Look, until_even_if_interrupted};
 
 /// Where the v2 hierarchy is mounted.
 ///
@@ -31,7 +31,7 @@ pub(super) fn remove(name: &str) -> Result<()> {
     for (root, _) in hierarchies_in(&table) {
         let top = root.join(name);
         if top.exists() {
-            until(&format!("the end of {}", top.display()), || {
+            until_even_if_interrupted(&format!("the end of {}", top.display()), || {
                 end_processes(&top);
                 Ok(match remove_tree(&top) {
                     Ok(()) => Look::Found(()),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::wait::{Look, PATIENCE, until};
+use super::wait::{Look, PATIENCE, until_even_if_interrupted};
 
 /// What a finished program said.
 pub(super) struct Finished {
@@ -61,7 +61,7 @@ pub(super) fn leave_behind(command: &mut Command, log: &Path, doing: &str) -> Re
 
 /// Waits for a child's end.
 pub(super) fn ended(child: &mut Child, what: &str) -> Result<ExitStatus> {
-    until(&format!("the end of {what}"), || {
+    until_even_if_interrupted(&format!("the end of {what}"), || {
         let status = child.try_wait().with_context(|| format!("waiting for {what}"))?;
         Ok(status.map_or_else(|| Look::NotYet("it still runs".to_owned()), Look::Found))
     })

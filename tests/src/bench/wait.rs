@@ -35,6 +35,21 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Result<Look<T>>) -> Result<T> 
 /// # Errors
 /// As [`until`].
 pub fn until_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Result<Look<T>>) -> Result<T> {
+    looked_for(limit, what, || {
+        interrupt::check()?;
+        look()
+    })
+}
+
+/// As [`until`], also when the run has been interrupted: for what takes away and cleans up.
+///
+/// # Errors
+/// If a look fails, or if it takes longer than [`PATIENCE`].
+pub fn until_even_if_interrupted<T>(what: &str, look: impl FnMut() -> Result<Look<T>>) -> Result<T> {
+    looked_for(PATIENCE, what, look)
+}
+
+fn looked_for<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Result<Look<T>>) -> Result<T> {
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
@@ -45,7 +60,6 @@ pub fn until_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Re
         if begun.elapsed() >= limit {
             bail!("waited {} s in vain for {what}; {instead}", limit.as_secs());
         }
-        interrupt::check()?;
         sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -68,7 +82,7 @@ mod tests {
     #[test]
     fn what_never_comes_ends_with_what_there_was_instead() {
         let limit = Duration::from_millis(5);
-        let waited = until_within::<()>(limit, "a row", || Ok(Look::NotYet("there were none".to_owned())));
+        let waited = looked_for::<()>(limit, "a row", || Ok(Look::NotYet("there were none".to_owned())));
         assert!(waited.unwrap_err().to_string().ends_with("for a row; there were none"));
     }
 }
