@@ -2,7 +2,7 @@
 //!
 //! A timer reads every counter. What has grown since is recorded again under the same id with its new total, which is
 //! harmless to repeat. What never had an event (the ring was full, or the agent was not there) is found here.
-//! Counters of processes that have ended are retired once their final total is recorded.
+//! Counters of programs that have ended are retired once their final total is recorded.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,17 +17,43 @@ const STRAYS_MAX: usize = 1_024;
 pub trait Key: Copy + Eq + std::hash::Hash {
     /// Its process; `None` for what exceeded a budget and is counted for the whole workload.
     fn process(&self) -> Option<ProcessKey>;
+    /// The program that the process ran, if that is known.
+    fn program(&self) -> Option<EventId>;
 }
 
 impl Key for AccessKey {
     fn process(&self) -> Option<ProcessKey> {
         (self.tgid != 0).then_some(ProcessKey { pid: self.tgid, start: BootTime::from_nanos(self.start) })
     }
+
+    fn program(&self) -> Option<EventId> {
+        (self.exec != 0).then_some(EventId(self.exec))
+    }
 }
 
 impl Key for ConnectionKey {
     fn process(&self) -> Option<ProcessKey> {
         (self.tgid != 0).then_some(ProcessKey { pid: self.tgid, start: BootTime::from_nanos(self.start) })
+    }
+
+    fn program(&self) -> Option<EventId> {
+        (self.exec != 0).then_some(EventId(self.exec))
+    }
+}
+
+/// Who adds to no counter any more.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Processes that have ended.
+    pub processes: HashSet<ProcessKey>,
+    /// Programs that another has taken the place of.
+    pub programs: HashSet<EventId>,
+}
+
+impl Ended {
+    fn holds(&self, key: &impl Key) -> bool {
+        key.process().is_some_and(|process| self.processes.contains(&process))
+            || key.program().is_some_and(|program| self.programs.contains(&program))
     }
 }
 
@@ -55,7 +81,7 @@ impl<K> Default for Counts<K> {
 pub struct Reading<K> {
     /// Counters that have grown, or were not known: to be recorded with these totals.
     pub grown: Vec<(K, EventId, Count)>,
-    /// Counters of processes that have ended: to be removed from the kernel's table.
+    /// Counters that nobody adds to any more: to be removed from the kernel's table.
     pub ended: Vec<K>,
 }
 
@@ -65,8 +91,8 @@ impl<K: Key> Counts<K> {
         self.told.insert(key, Told { id, total: 1 });
     }
 
-    /// Takes a reading. `dead` are processes whose end was seen before the table was read: nobody adds to theirs.
-    pub fn read(&mut self, entries: &[(K, Count)], dead: &HashSet<ProcessKey>) -> Reading<K> {
+    /// Takes a reading. `ended` is whose end was seen before the table was read.
+    pub fn read(&mut self, entries: &[(K, Count)], ended: &Ended) -> Reading<K> {
         let mut reading = Reading { grown: Vec::new(), ended: Vec::new() };
         for (key, count) in entries {
             let id = EventId::new(BootTime::from_nanos(count.first), count.cpu);
@@ -75,7 +101,7 @@ impl<K: Key> Counts<K> {
                 told.total = count.total;
                 reading.grown.push((*key, told.id, *count));
             }
-            if key.process().is_some_and(|process| dead.contains(&process)) {
+            if ended.holds(key) {
                 reading.ended.push(*key);
                 self.told.remove(key);
             }
@@ -88,9 +114,9 @@ impl<K: Key> Counts<K> {
         reading
     }
 
-    /// Processes that have counters.
-    pub fn processes(&self) -> HashSet<ProcessKey> {
-        self.told.keys().filter_map(Key::process).collect()
+    /// Processes that have counters, with the program that each counter is of.
+    pub fn programs(&self) -> impl Iterator<Item = (ProcessKey, Option<EventId>)> {
+        self.told.keys().filter_map(|key| Some((key.process()?, key.program())))
     }
 }
 
@@ -111,25 +137,34 @@ mod tests {
         let mut counts = Counts::default();
         let id = EventId::new(BootTime::from_nanos(100), 0);
         counts.first(key(1), id);
-        assert!(counts.read(&[(key(1), count(1))], &HashSet::new()).grown.is_empty());
-        let grown = counts.read(&[(key(1), count(4))], &HashSet::new()).grown;
+        assert!(counts.read(&[(key(1), count(1))], &Ended::default()).grown.is_empty());
+        let grown = counts.read(&[(key(1), count(4))], &Ended::default()).grown;
         assert_eq!((grown.len(), grown[0].1, grown[0].2.total), (1, id, 4));
     }
 
     #[test]
     fn a_first_that_never_had_an_event_is_found_in_the_table_with_the_id_that_its_event_would_have_had() {
         let mut counts = Counts::default();
-        let grown = counts.read(&[(key(1), count(2))], &HashSet::new()).grown;
+        let grown = counts.read(&[(key(1), count(2))], &Ended::default()).grown;
         assert_eq!(grown[0].1, EventId::new(BootTime::from_nanos(100), 0));
     }
 
     #[test]
     fn a_dead_process_s_counter_is_told_a_last_time_and_retired() {
         let mut counts = Counts::default();
-        let dead = HashSet::from([ProcessKey { pid: 1, start: BootTime::from_nanos(5) }]);
-        let reading = counts.read(&[(key(1), count(3)), (key(2), count(1))], &dead);
+        let processes = HashSet::from([ProcessKey { pid: 1, start: BootTime::from_nanos(5) }]);
+        let ended = Ended { processes, ..Ended::default() };
+        let reading = counts.read(&[(key(1), count(3)), (key(2), count(1))], &ended);
         assert_eq!((reading.grown.len(), reading.ended.len()), (2, 1));
-        assert_eq!(counts.processes().len(), 1);
+        assert_eq!(counts.programs().count(), 1);
+    }
+
+    #[test]
+    fn a_replaced_program_s_counter_is_retired_while_its_process_runs_on() {
+        let mut counts = Counts::default();
+        let (before, now) = (AccessKey { exec: 7, ..key(1) }, AccessKey { exec: 8, ..key(1) });
+        let ended = Ended { programs: HashSet::from([EventId(7)]), ..Ended::default() };
+        assert_eq!(counts.read(&[(before, count(2)), (now, count(1))], &ended).ended, [before]);
     }
 
     #[test]
@@ -138,15 +173,16 @@ mod tests {
         for tgid in 1..=2_000 {
             counts.first(key(tgid), EventId(u64::from(tgid)));
         }
-        counts.read(&[(key(1), count(1))], &HashSet::new());
-        assert_eq!(counts.processes().len(), 1);
+        counts.read(&[(key(1), count(1))], &Ended::default());
+        assert_eq!(counts.programs().count(), 1);
     }
 
     #[test]
     fn what_exceeds_a_budget_belongs_to_no_process_and_is_kept() {
         let mut counts = Counts::default();
-        let dead = HashSet::from([ProcessKey { pid: 0, start: BootTime::from_nanos(0) }]);
+        let processes = HashSet::from([ProcessKey { pid: 0, start: BootTime::from_nanos(0) }]);
+        let ended = Ended { processes, programs: HashSet::from([EventId(0)]) };
         let all = AccessKey { start: 0, ..key(0) };
-        assert!(counts.read(&[(all, count(10))], &dead).ended.is_empty());
+        assert!(counts.read(&[(all, count(10))], &ended).ended.is_empty());
     }
 }

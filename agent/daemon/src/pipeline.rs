@@ -1,36 +1,31 @@
 //! The way of an event through the agent: decoded by the sensor, enriched here, into a batch for the journal.
 
-use std::collections::HashSet;
+mod access;
+mod connection;
+mod counters;
+mod discovery;
 
 use cofferdam_inventory::cgroup_path::RuntimeState;
 use cofferdam_inventory::hierarchy::FoundCgroup;
-use cofferdam_inventory::mounts::MountTable;
-use cofferdam_inventory::oci_config::DeclaredMount;
 use cofferdam_inventory::processes::Beginning;
 use cofferdam_inventory::workloads::WorkloadChange;
 use cofferdam_model::{
-    Access, AccessKind, AccessMode, BootTime, CgroupId, Connection, EnforcedBy, EventId, LossReason, Process,
-    ProcessKey, Protocol, Record, SecretKind, SecretRef, Target, TargetRelation, Verdict, WorkloadId,
+    BootTime, CgroupId, EventId, Loss, LossReason, Process, ProcessKey, Record, Verdict, WorkloadId,
 };
 use cofferdam_sensor::abi::count::{Count, LossKey};
-use cofferdam_sensor::abi::event::{how, mode, verdict};
+use cofferdam_sensor::abi::event::verdict;
 use cofferdam_sensor::abi::key::{AccessKey, ConnectionKey};
 use cofferdam_sensor::abi::process::ProcessState;
-use cofferdam_sensor::{Event, Query, Stamp, Tables, model_inode};
+use cofferdam_sensor::{Event, Query, Stamp, Tables};
+
+pub use access::{environment, secret_label};
 
 use crate::bundle;
-use crate::counts::Counts;
+use crate::counts::{Counts, Ended};
 use crate::facts;
 use crate::losses::Losses;
 use crate::secrets::Secrets;
 use crate::state::State;
-
-/// What only the event of a first access tells.
-struct Told {
-    target: (WorkloadId, CgroupId),
-    uid: u32,
-    generation: u64,
-}
 
 /// Where events become records.
 pub struct Pipeline {
@@ -46,8 +41,8 @@ pub struct Pipeline {
     pub losses: Losses,
     accesses: Counts<AccessKey>,
     connections: Counts<ConnectionKey>,
-    /// Processes whose end was seen: their counters are retired by the next reading.
-    ended: HashSet<ProcessKey>,
+    /// Whose end was seen: their counters are retired by the next reading.
+    ended: Ended,
     batch: Vec<Record>,
     /// Cgroups that are new or were entered: their names are wanted.
     unnamed: Vec<CgroupId>,
@@ -70,7 +65,7 @@ impl Pipeline {
             losses: Losses::default(),
             accesses: Counts::default(),
             connections: Counts::default(),
-            ended: HashSet::new(),
+            ended: Ended::default(),
             batch: Vec::new(),
             unnamed: Vec::new(),
             starting: Vec::new(),
@@ -116,7 +111,7 @@ impl Pipeline {
         };
         let count = batch.iter().filter(is_event).count() as u64;
         if count > 0 {
-            self.batch.push(Record::Loss(cofferdam_model::Loss {
+            self.batch.push(Record::Loss(Loss {
                 since: now,
                 until: now,
                 hook: "journal".to_owned(),
@@ -169,6 +164,7 @@ impl Pipeline {
                 if bundle::is_runtime(&path) {
                     self.starting.push(process.tgid);
                 }
+                self.ended.programs.insert(previous);
                 if let Some(record) = self.record(&process, Some(path), interpreter) {
                     if self.state.is_container(record.workload) && !record.runtime {
                         self.unnamed.push(record.cgroup);
@@ -183,17 +179,10 @@ impl Pipeline {
                 if self.state.processes.exited(process, exec, stamp.time) {
                     self.batch.push(Record::Exit { process, exec, at: stamp.time });
                 }
-                self.ended.insert(process);
+                self.ended.processes.insert(process);
             }
             Event::Access { .. } => self.access_event(event),
-            Event::Connection { stamp, process, key, uncounted, generation } => {
-                self.referenced(&process);
-                if !uncounted {
-                    self.connections.first(key, stamp.id);
-                }
-                let count = first_count(&stamp, &process);
-                self.connection(&key, stamp.id, &count, Some(process.uid), generation);
-            }
+            Event::Connection { .. } => self.connection_event(event),
             Event::StaleFilesystem { .. } => self.mounts_stale = true,
         }
     }
@@ -292,217 +281,10 @@ impl Pipeline {
         }
     }
 
-    fn access_event(&mut self, event: Event) {
-        let Event::Access {
-            stamp,
-            process,
-            object,
-            target_workload,
-            target_cgroup,
-            how,
-            mode,
-            verdict,
-            uncounted,
-            generation,
-            names,
-        } = event
-        else {
-            return;
-        };
-        self.referenced(&process);
-        let key = AccessKey {
-            start: process.start,
-            object,
-            workload: process.workload,
-            tgid: process.tgid,
-            how,
-            mode,
-            verdict,
-        };
-        if !uncounted {
-            self.accesses.first(key, stamp.id);
-        }
-        let count = first_count(&stamp, &process);
-        let told = Told { target: (target_workload, target_cgroup), uid: process.uid, generation };
-        self.access(&key, stamp.id, &count, &names, Some(told));
-    }
-
-    /// Makes the record of an access. Without an event the names and the target are found again.
-    fn access(&mut self, key: &AccessKey, id: EventId, count: &Count, names: &[String], told: Option<Told>) {
-        let (target, uid, generation) =
-            told.map_or((None, None, 0), |told| (Some(told.target), Some(told.uid), told.generation));
-        let is_process = matches!(key.how, how::ENVIRON | how::PTRACE);
-        let cgroup = CgroupId(count.cgroup);
-        let workload = self.state.workload_of(WorkloadId(key.workload), cgroup);
-        let exec = (count.exec != 0 && key.tgid != 0).then_some(EventId(count.exec));
-        let target = is_process.then(|| self.target(key, workload, target));
-        let secret = match &target {
-            Some(target) => environment(target.workload),
-            None => match self.secrets.resolve(model_inode(key.object), names, &mut self.query) {
-                Some(secret) => secret,
-                // Not one of ours any more, or the self-test's.
-                None => return,
-            },
-        };
-        let name = secret_label(&secret);
-        self.find_program(exec, key.tgid);
-        let own = target.as_ref().is_some_and(|target| target.relation == TargetRelation::Own);
-        let order = (!own && key.tgid != 0).then(|| self.state.first_reads.order(workload, &name)).flatten();
-        if let Some(exec) = exec {
-            self.journal_program(exec);
-            if !own {
-                self.state.processes.touched(exec, &name, BootTime::from_nanos(count.first));
-            }
-        }
-        let target_program = target.as_ref().and_then(|target| self.state.program_of(target.process));
-        if let Some(exec) = target_program.map(|program| program.exec) {
-            self.journal_program(exec);
-        }
-        self.batch.push(Record::Access(Access {
-            id,
-            first: BootTime::from_nanos(count.first),
-            last: BootTime::from_nanos(count.last),
-            total: count.total,
-            workload,
-            cgroup,
-            cgroup_path: self.state.path_elsewhere(workload, cgroup),
-            uid,
-            process: crate::counts::Key::process(key),
-            exec,
-            secret,
-            inode: (!is_process).then(|| model_inode(key.object)),
-            how: access_kind(key.how),
-            mode: access_mode(key.mode),
-            target,
-            verdict: verdict_of(key.verdict),
-            denied_by: None,
-            enforced_by: EnforcedBy::ObserveOnly,
-            policy: None,
-            generation,
-            order,
-        }));
-    }
-
-    fn target(&self, key: &AccessKey, reader: WorkloadId, told: Option<(WorkloadId, CgroupId)>) -> Target {
-        let process = ProcessKey { pid: key.object.generation, start: BootTime::from_nanos(key.object.ino) };
-        let known = self.state.program_of(process);
-        let (workload, cgroup) = match (told, known) {
-            (Some((workload, cgroup)), _) => (self.state.workload_of(workload, cgroup), cgroup),
-            (None, Some(known)) => (known.workload, known.cgroup),
-            (None, None) => (WorkloadId::UNKNOWN, CgroupId(0)),
-        };
-        let relation = if crate::counts::Key::process(key) == Some(process) {
-            TargetRelation::Own
-        } else if workload.is_known() && workload == reader {
-            TargetRelation::Sibling
-        } else {
-            TargetRelation::Other
-        };
-        Target { process, workload, cgroup, relation }
-    }
-
-    fn connection(
-        &mut self,
-        key: &ConnectionKey,
-        id: EventId,
-        count: &Count,
-        uid: Option<u32>,
-        generation: u64,
-    ) {
-        let cgroup = CgroupId(count.cgroup);
-        let exec = (count.exec != 0 && key.tgid != 0).then_some(EventId(count.exec));
-        self.find_program(exec, key.tgid);
-        let tainted_by = exec.map(|exec| self.state.processes.tainted_by(exec)).unwrap_or_default();
-        if let Some(exec) = exec {
-            self.journal_program(exec);
-        }
-        let process = crate::counts::Key::process(key);
-        let workload = self.state.workload_of(WorkloadId(key.workload), cgroup);
-        self.batch.push(Record::Connection(Connection {
-            id,
-            first: BootTime::from_nanos(count.first),
-            last: BootTime::from_nanos(count.last),
-            total: count.total,
-            workload,
-            cgroup,
-            cgroup_path: self.state.path_elsewhere(workload, cgroup),
-            uid,
-            process,
-            exec,
-            destination: process.map(|_| destination(key)),
-            port: key.port,
-            protocol: protocol(key.protocol),
-            family: key.family,
-            unconnected: key.unconnected != 0,
-            tainted_by,
-            verdict: verdict_of(key.verdict),
-            denied_by: None,
-            enforced_by: EnforcedBy::ObserveOnly,
-            policy: None,
-            generation,
-        }));
-    }
-
-    /// Reads the kernel's counters and losses.
-    pub fn tick(&mut self, now: BootTime) -> Result<(), cofferdam_sensor::TableError> {
-        // Whose end was seen before the tables are read can add nothing any more.
-        let dead = std::mem::take(&mut self.ended);
-        let mut entries = Vec::new();
-        self.tables.for_each_access(|key, count| entries.push((key, count)))?;
-        let reading = self.accesses.read(&entries, &dead);
-        for (key, id, count) in reading.grown {
-            self.access(&key, id, &count, &[], None);
-        }
-        for key in &reading.ended {
-            self.tables.forget_access(key);
-        }
-        let mut entries = Vec::new();
-        self.tables.for_each_connection(|key, count| entries.push((key, count)))?;
-        let reading = self.connections.read(&entries, &dead);
-        for (key, id, count) in reading.grown {
-            self.connection(&key, id, &count, None, 0);
-        }
-        for key in &reading.ended {
-            self.tables.forget_connection(key);
-        }
-        let totals = self.tables.losses()?;
-        let losses = self.losses.look(&totals, now);
-        if !losses.is_empty() {
-            self.untold = totals;
-        }
-        for mut loss in losses {
-            loss.workload = loss.workload.map(|id| self.state.workload_of(id, CgroupId(id.0)));
-            self.batch.push(Record::Loss(loss));
-        }
-        for cgroup in self.state.prune(now) {
-            self.tables.forget_cgroup(cgroup);
-            self.secrets.forget_view(WorkloadId::rooted_at(cgroup));
-        }
-        Ok(())
-    }
-
-    /// Finds processes whose end was not seen, because the ring was full: the kernel's own table does not hold them.
-    pub fn sweep(&mut self, now: BootTime) {
-        let mut candidates = self.accesses.processes();
-        candidates.extend(self.connections.processes());
-        candidates.extend(self.state.processes.running().map(|process| process.key));
-        for process in candidates {
-            let alive =
-                self.tables.process(process.pid).is_some_and(|state| state.start == process.start.as_nanos());
-            if alive {
-                continue;
-            }
-            if let Some(exec) = self.state.program_of(process).map(|program| program.exec) {
-                self.state.processes.exited(process, exec, now);
-            }
-            self.ended.insert(process);
-        }
-    }
-
     /// Records that could not be decoded are a loss like any other.
     pub fn malformed(&mut self, count: u64, since: BootTime, now: BootTime) {
         if count > 0 {
-            self.batch.push(Record::Loss(cofferdam_model::Loss {
+            self.batch.push(Record::Loss(Loss {
                 since,
                 until: now,
                 hook: "ring".to_owned(),
@@ -512,62 +294,6 @@ impl Pipeline {
             }));
         }
     }
-
-    /// The secret that a file is, by its key alone.
-    pub fn resolve(&mut self, key: cofferdam_model::InodeKey) -> Option<SecretRef> {
-        self.secrets.resolve(key, &[], &mut self.query)
-    }
-
-    /// What a container's configuration declares at or below `/run/secrets`.
-    pub fn declare_secrets(
-        &mut self,
-        owner: WorkloadId,
-        mounts: &[DeclaredMount],
-        host: &MountTable,
-        now: BootTime,
-    ) {
-        let Self { secrets, query, tables, batch, .. } = self;
-        // What was expected is watched already; only what is news now can be late.
-        let _ = secrets.take_late();
-        batch.extend(secrets.declared(owner, mounts, host, query, tables, now));
-        if secrets.take_late() && tables.is_started(owner) {
-            // Its programs ran before its secrets were known: what they read meanwhile was not seen.
-            batch.push(Record::Loss(cofferdam_model::Loss {
-                since: self.state.workloads.get(owner).map_or(now, |workload| workload.since),
-                until: now,
-                hook: "open".to_owned(),
-                workload: Some(owner),
-                reason: LossReason::Unwatched,
-                count: 1,
-            }));
-        }
-    }
-
-    /// What a container that is about to start will have mounted.
-    pub fn expect_secrets(&mut self, mounts: &[DeclaredMount], host: &MountTable) {
-        let Self { secrets, query, tables, .. } = self;
-        secrets.expected(mounts, host, query, tables);
-    }
-
-    /// Looks at a running container's mount table, once: which volumes it has, and what lies at or below its
-    /// `/run/secrets`.
-    pub fn look_into(&mut self, container: WorkloadId, pid: u32, now: BootTime) {
-        if self.secrets.has_view(container) {
-            return;
-        }
-        let Self { secrets, query, tables, batch, .. } = self;
-        batch.extend(secrets.mounted_in(container, pid, query, tables, now));
-        if let Some(pod) = self.state.workloads.get(container).and_then(|it| it.kind.pod_uid()).cloned() {
-            let containers = self.state.of_pod(&pod);
-            self.batch.extend(self.secrets.of_pod(&pod, &containers, now));
-        }
-    }
-
-    /// Looks at the host's mounts again.
-    pub fn refresh_secrets(&mut self, host: &MountTable, now: BootTime) {
-        let Self { secrets, query, tables, batch, .. } = self;
-        batch.extend(secrets.refresh(host, query, tables, now));
-    }
 }
 
 fn first_count(stamp: &Stamp, process: &ProcessState) -> Count {
@@ -576,50 +302,9 @@ fn first_count(stamp: &Stamp, process: &ProcessState) -> Count {
         total: 1,
         last: time,
         first: time,
-        exec: process.exec,
         cgroup: process.cgroup,
         cpu: (stamp.id.0 & 0xff) as u32,
         unsent: 0,
-    }
-}
-
-/// The environment of a workload's processes, as a secret.
-pub fn environment(owner: WorkloadId) -> SecretRef {
-    SecretRef {
-        kind: SecretKind::Environment,
-        namespace: None,
-        name: "environment".to_owned(),
-        pod_uid: None,
-        uid: None,
-        key: None,
-        owner: owner.is_known().then_some(owner),
-    }
-}
-
-/// Display name with key, as `tainted_by` shows it.
-pub fn secret_label(secret: &SecretRef) -> String {
-    match &secret.key {
-        Some(key) => format!("{}:{key}", secret.display_name()),
-        None => secret.display_name(),
-    }
-}
-
-fn access_kind(number: u16) -> AccessKind {
-    match number {
-        how::RECEIVE => AccessKind::Receive,
-        how::MMAP => AccessKind::Mmap,
-        how::ENVIRON => AccessKind::Environ,
-        how::PTRACE => AccessKind::Ptrace,
-        _ => AccessKind::Open,
-    }
-}
-
-fn access_mode(bits: u8) -> AccessMode {
-    match (bits & mode::ATTACH != 0, bits & mode::READ != 0, bits & mode::WRITE != 0) {
-        (true, ..) => AccessMode::Attach,
-        (_, true, true) => AccessMode::ReadWrite,
-        (_, false, true) => AccessMode::Write,
-        _ => AccessMode::Read,
     }
 }
 
@@ -629,23 +314,4 @@ fn verdict_of(number: u8) -> Verdict {
         verdict::WOULD_DENY => Verdict::WouldDeny,
         _ => Verdict::Allowed,
     }
-}
-
-fn protocol(number: u8) -> Protocol {
-    match number {
-        6 => Protocol::Tcp,
-        17 | 136 => Protocol::Udp,
-        1 | 58 => Protocol::Icmp,
-        132 => Protocol::Sctp,
-        _ => Protocol::Other,
-    }
-}
-
-/// A mapped address is IPv4 to whoever asks.
-fn destination(key: &ConnectionKey) -> std::net::IpAddr {
-    let address = key.address;
-    if key.family == 4 {
-        return std::net::Ipv4Addr::new(address[0], address[1], address[2], address[3]).into();
-    }
-    std::net::Ipv6Addr::from(address).to_canonical()
 }

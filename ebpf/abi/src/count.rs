@@ -10,8 +10,6 @@ pub struct Count {
     pub last: u64,
     /// Boot clock of the first, ns; with `cpu` the id of the event that reported it.
     pub first: u64,
-    /// `exec` of the process at the first.
-    pub exec: u64,
     /// Cgroup of the process at the first.
     pub cgroup: u64,
     /// CPU of the first.
@@ -52,6 +50,6 @@ pub struct LossKey {
     pub reason: u32,
 }
 
-const _: () = assert!(size_of::<Count>() == 48);
+const _: () = assert!(size_of::<Count>() == 40);
 const _: () = assert!(size_of::<WorkloadState>() == 40);
 const _: () = assert!(size_of::<LossKey>() == 16);

@@ -220,7 +220,7 @@ const _: () = assert!(size_of::<ExecEvent>() == 16 + 104 + 8 + 512 + 256 + 8);
 const _: () = assert!(size_of::<ForkEvent>() == 16 + 104 + 16);
 const _: () = assert!(size_of::<ExitEvent>() == 48);
 const _: () = assert!(size_of::<AccessEvent>() == 16 + 104 + 24 + 16 + 16 + 256);
-const _: () = assert!(size_of::<ConnectionEvent>() == 16 + 104 + 48 + 16);
+const _: () = assert!(size_of::<ConnectionEvent>() == 16 + 104 + 56 + 16);
 const _: () = assert!(size_of::<CgroupEvent>() == 16 + 24 + 256);
 const _: () = assert!(size_of::<EntryEvent>() == 120);
 const _: () = assert!(size_of::<FilesystemEvent>() == 32);

@@ -25,15 +25,17 @@ pub struct InodeKey {
     pub reserved: u32,
 }
 
-/// What one process did to one object in one way: repeats of it are counted, not sent.
+/// What one program of one process did to one object in one way: repeats of it are counted, not sent.
 ///
 /// The object is a file ([`InodeKey`] spread over the fields) or, for environments and ptrace, a process:
 /// `ino` holds its start time, `generation` its pid.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct AccessKey {
-    /// Start of the reader's group leader, boot clock, ns; 0 with `tgid` 0 for what exceeded the budget.
+    /// Start of the reader's group leader, boot clock, ns; 0 with `tgid` and `exec` 0 for what exceeded the budget.
     pub start: u64,
+    /// The program that it runs: [`crate::process::ProcessState::exec`].
+    pub exec: u64,
     /// The object.
     pub object: InodeKey,
     /// The reader's workload.
@@ -48,12 +50,14 @@ pub struct AccessKey {
     pub verdict: u8,
 }
 
-/// One process and one destination.
+/// One program of one process, and one destination.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ConnectionKey {
-    /// Start of the group leader, boot clock, ns; 0 with `tgid` 0 for what exceeded the budget.
+    /// Start of the group leader, boot clock, ns; 0 with `tgid` and `exec` 0 for what exceeded the budget.
     pub start: u64,
+    /// The program that it runs: [`crate::process::ProcessState::exec`].
+    pub exec: u64,
     /// The workload.
     pub workload: u64,
     /// Address in network order; IPv4 in the first four bytes.
@@ -76,5 +80,5 @@ pub struct ConnectionKey {
 
 const _: () = assert!(size_of::<FilesystemKey>() == 8);
 const _: () = assert!(size_of::<InodeKey>() == 24);
-const _: () = assert!(size_of::<AccessKey>() == 48);
-const _: () = assert!(size_of::<ConnectionKey>() == 48);
+const _: () = assert!(size_of::<AccessKey>() == 56);
+const _: () = assert!(size_of::<ConnectionKey>() == 56);

@@ -14,7 +14,7 @@ use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, PRIORITY};
 
 impl Repeatable for AccessKey {
     fn aggregate(self) -> Self {
-        Self { start: 0, tgid: 0, ..self }
+        Self { start: 0, exec: 0, tgid: 0, ..self }
     }
 }
 
@@ -185,6 +185,7 @@ pub fn access(touch: &Touch, process: &ProcessState) {
     let hook = touch.hook;
     let key = AccessKey {
         start: process.start,
+        exec: process.exec,
         object: touch.object,
         workload: process.workload,
         tgid: process.tgid,

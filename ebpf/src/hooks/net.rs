@@ -22,7 +22,7 @@ pub enum Family {
 
 impl Repeatable for ConnectionKey {
     fn aggregate(self) -> Self {
-        Self { start: 0, tgid: 0, address: [0; 16], port: 0, ..self }
+        Self { start: 0, exec: 0, tgid: 0, address: [0; 16], port: 0, ..self }
     }
 }
 
@@ -43,6 +43,7 @@ pub fn connecting(ctx: &SockAddrContext, family: Family, hook: Hook) {
 fn connected(ctx: &SockAddrContext, family: Family, hook: Hook, process: &ProcessState) {
     let key = ConnectionKey {
         start: process.start,
+        exec: process.exec,
         workload: process.workload,
         address: address(ctx, family),
         tgid: process.tgid,

@@ -78,7 +78,6 @@ fn begin<K>(table: &HashMap<K, Count>, key: &K, process: &ProcessState, moment: 
         total: 1,
         last: moment.time,
         first: moment.time,
-        exec: process.exec,
         cgroup: process.cgroup,
         cpu: moment.cpu,
         unsent: 0,

@@ -4,6 +4,7 @@ mod bound_over;
 mod deleted;
 mod image;
 mod memfd;
+mod one_after_the_other;
 mod replaced;
 mod script;
 mod volume;
@@ -20,4 +21,5 @@ pub(super) const ALL: &[Scenario] = &[
     deleted::SCENARIO,
     bound_over::SCENARIO,
     script::SCENARIO,
+    one_after_the_other::SCENARIO,
 ];

@@ -1,0 +1,71 @@
+//! The kernel's tables, read on a timer: counters that have grown, losses, and ends that no event told.
+
+use std::collections::HashSet;
+
+use cofferdam_model::{BootTime, CgroupId, EventId, ProcessKey, Record, WorkloadId};
+use cofferdam_sensor::TableError;
+
+use super::Pipeline;
+
+impl Pipeline {
+    /// Reads the kernel's counters and losses.
+    pub fn tick(&mut self, now: BootTime) -> Result<(), TableError> {
+        // Whose end was seen before the tables are read can add nothing any more.
+        let ended = std::mem::take(&mut self.ended);
+        let mut entries = Vec::new();
+        self.tables.for_each_access(|key, count| entries.push((key, count)))?;
+        let reading = self.accesses.read(&entries, &ended);
+        for (key, id, count) in reading.grown {
+            self.access(&key, id, &count, &[], None);
+        }
+        for key in &reading.ended {
+            self.tables.forget_access(key);
+        }
+        let mut entries = Vec::new();
+        self.tables.for_each_connection(|key, count| entries.push((key, count)))?;
+        let reading = self.connections.read(&entries, &ended);
+        for (key, id, count) in reading.grown {
+            self.connection(&key, id, &count, None, 0);
+        }
+        for key in &reading.ended {
+            self.tables.forget_connection(key);
+        }
+        let totals = self.tables.losses()?;
+        let losses = self.losses.look(&totals, now);
+        if !losses.is_empty() {
+            self.untold = totals;
+        }
+        for mut loss in losses {
+            loss.workload = loss.workload.map(|id| self.state.workload_of(id, CgroupId(id.0)));
+            self.batch.push(Record::Loss(loss));
+        }
+        for cgroup in self.state.prune(now) {
+            self.tables.forget_cgroup(cgroup);
+            self.secrets.forget_view(WorkloadId::rooted_at(cgroup));
+        }
+        Ok(())
+    }
+
+    /// Finds programs whose end was not seen, because the ring was full: the kernel's own table does not hold them.
+    pub fn sweep(&mut self, now: BootTime) {
+        let counted = self.accesses.programs().chain(self.connections.programs());
+        let running = self.state.processes.running().map(|program| (program.key, Some(program.exec)));
+        let candidates: HashSet<(ProcessKey, Option<EventId>)> = counted.chain(running).collect();
+        for (process, exec) in candidates {
+            let state =
+                self.tables.process(process.pid).filter(|state| state.start == process.start.as_nanos());
+            match (state, exec) {
+                (Some(state), Some(exec)) if state.exec != exec.0 => {
+                    self.ended.programs.insert(exec);
+                }
+                (Some(_), _) => {}
+                (None, _) => {
+                    if let Some(exec) = self.state.program_of(process).map(|program| program.exec) {
+                        self.state.processes.exited(process, exec, now);
+                    }
+                    self.ended.processes.insert(process);
+                }
+            }
+        }
+    }
+}
