@@ -1,9 +1,9 @@
 //! Shapes of answers that the model does not have: the ending of a streamed answer, and the timeline.
 
-use cofferdam_model::{AccessRow, Answer, Completeness, ConnectionRow, ProcessRow, WallTime};
+use cofferdam_model::{AccessRow, Answer, Completeness, ConnectionRow, LossRow, ProcessRow, WallTime};
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, LossRow};
+use crate::Event;
 
 /// The last word of an answer: everything of an [`Answer`] but its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

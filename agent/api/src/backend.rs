@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use cofferdam_model::{AccessRow, Answer, ConnectionRow, Filter, ProcessRow, SecretRow, WorkloadRow};
+use cofferdam_model::{
+    AccessRow, Answer, ConnectionRow, Filter, LossRow, ProcessRow, SecretRow, WorkloadRow,
+};
 
 use crate::answer::merge;
 use crate::{Doctor, Ending, Event, Live, Status};
@@ -89,8 +91,10 @@ impl Rows<'_, Event> {
         processes: Answer<ProcessRow>,
         accesses: Answer<AccessRow>,
         connections: Answer<ConnectionRow>,
+        losses: Vec<LossRow>,
     ) -> Result<Ending, BackendError> {
         let endings = [self.events(processes)?, self.events(accesses)?, self.events(connections)?];
+        losses.into_iter().try_for_each(|loss| self.push(loss.into()))?;
         let since = endings.iter().filter_map(|ending| ending.since).min();
         let until = endings.iter().filter_map(|ending| ending.until).max();
         let [first, rest @ ..] = endings.map(|ending| ending.completeness);

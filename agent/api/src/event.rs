@@ -1,24 +1,7 @@
 //! One thing that happened: what `watch` shows live and `timeline` afterwards.
 
-use cofferdam_model::{AccessRow, ConnectionRow, LossReason, ProcessRow, WallTime};
+use cofferdam_model::{AccessRow, ConnectionRow, LossRow, ProcessRow, WallTime};
 use serde::{Deserialize, Serialize};
-
-/// Events that were lost, as their reader sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LossRow {
-    /// No earlier than this.
-    pub since: WallTime,
-    /// No later than this.
-    pub until: WallTime,
-    /// The hook that produced them, or the part of the agent that lost them.
-    pub hook: String,
-    /// Stable workload name, if known.
-    pub workload: Option<String>,
-    /// Why.
-    pub reason: LossReason,
-    /// How many.
-    pub count: u64,
-}
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

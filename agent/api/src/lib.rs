@@ -24,7 +24,7 @@ pub use answer::{Ending, Timeline};
 pub use backend::{Backend, BackendError, Rows, Stopped};
 pub use client::{Client, ClientError, ConnectError, Replies, Watch, WatchBatch};
 pub use doctor::{BlindSpot, Check, CheckResult, Doctor, HookReport, HookState, Tier};
-pub use event::{Event, LossRow};
+pub use event::Event;
 pub use live::{Live, Subscription};
 pub use matcher::Matcher;
 pub use server::{ServeError, serve};

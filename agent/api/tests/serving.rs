@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cofferdam_api::{
-    Backend, BackendError, BindError, Client, ClientError, Doctor, Ending, Event, Live, LossRow, Rows,
-    Socket, Status, serve,
+    Backend, BackendError, BindError, Client, ClientError, Doctor, Ending, Event, Live, Rows, Socket, Status,
+    serve,
 };
 use cofferdam_model::{
-    AccessRow, Completeness, ConnectionRow, Filter, LossReason, SecretRow, WallTime, WorkloadRow,
+    AccessRow, Completeness, ConnectionRow, Filter, LossReason, LossRow, SecretRow, WallTime, WorkloadRow,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

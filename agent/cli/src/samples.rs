@@ -1,9 +1,9 @@
 //! An incident, as the tests see it: in a shop's web pod an honest app runs; in its `deps` container a poisoned
 //! dependency sweeps the secrets, reads its neighbour's environment, drops a binary and calls home.
 
-use cofferdam_api::{Doctor, Event, LossRow, Status};
+use cofferdam_api::{Doctor, Event, Status};
 use cofferdam_model::{
-    AccessRow, Completeness, ConnectionRow, LossReason, ProcessRow, SecretRow, WallTime, WorkloadRow,
+    AccessRow, Completeness, ConnectionRow, LossReason, LossRow, ProcessRow, SecretRow, WallTime, WorkloadRow,
 };
 use serde_json::{Value, json};
 

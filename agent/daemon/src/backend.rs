@@ -64,7 +64,7 @@ impl Backend for Answers {
 
     fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {
         let timeline = self.reader()?.timeline(filter).map_err(failed)?;
-        rows.timeline(timeline.processes, timeline.accesses, timeline.connections)
+        rows.timeline(timeline.processes, timeline.accesses, timeline.connections, timeline.losses)
     }
 
     fn workloads(&self, filter: &Filter, rows: &mut Rows<'_, WorkloadRow>) -> Result<Ending, BackendError> {

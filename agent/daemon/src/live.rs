@@ -1,9 +1,9 @@
 //! Records as their watchers see them: joined from memory, as the journal joins them from its tables.
 
-use cofferdam_api::{Event, LossRow};
+use cofferdam_api::Event;
 use cofferdam_model::{
     Access, AccessRow, BinaryOrigin, BootId, CgroupId, Clock, Connection, ConnectionRow, EventId, Loss,
-    Process, ProcessKey, ProcessRow, Record, TargetRow, Workload, WorkloadId,
+    LossRow, Process, ProcessKey, ProcessRow, Record, TargetRow, Workload, WorkloadId,
 };
 
 use crate::state::State;

@@ -162,6 +162,10 @@ fn losses_count_in_their_range_and_for_their_workload() {
             .reasons
             .contains(&"7 events lost by file_open: ring-full".to_owned())
     );
+    let filter = Filter { pod: Some("other-0".to_owned()), ..Filter::default() };
+    let losses = reader(dir.path()).timeline(&filter).unwrap().losses;
+    let told: Vec<_> = losses.iter().map(|row| (row.workload.is_some(), row.reason, row.count)).collect();
+    assert_eq!(told, [(false, LossReason::RingFull, 3), (true, LossReason::RingFull, 4)]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub use loss::{Loss, LossReason};
 pub use process::{BinaryOrigin, Executable, Process, ProcessKey};
 pub use query::{Answer, Filter};
 pub use record::Record;
-pub use rows::{AccessRow, ConnectionRow, ProcessRow, SecretRow, TargetRow, WorkloadRow};
+pub use rows::{AccessRow, ConnectionRow, LossRow, ProcessRow, SecretRow, TargetRow, WorkloadRow};
 pub use secret::{SecretKind, SecretRef};
 pub use time::{BootTime, Clock, WallTime};
 pub use verdict::{DeniedBy, EnforcedBy, Verdict};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccessKind, AccessMode, BinaryOrigin, BootId, DeniedBy, EnforcedBy, Protocol, SecretKind, TargetRelation,
-    Verdict, WallTime,
+    AccessKind, AccessMode, BinaryOrigin, BootId, DeniedBy, EnforcedBy, LossReason, Protocol, SecretKind,
+    TargetRelation, Verdict, WallTime,
 };
 
 /// The process whose environment or memory was read.
@@ -271,4 +271,21 @@ pub struct SecretRow {
     pub accesses: u64,
     /// Latest access.
     pub last_access: Option<WallTime>,
+}
+
+/// Events that were lost, as their reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossRow {
+    /// No earlier than this.
+    pub since: WallTime,
+    /// No later than this.
+    pub until: WallTime,
+    /// The hook that produced them, or the part of the agent that lost them.
+    pub hook: String,
+    /// Stable workload name, if known.
+    pub workload: Option<String>,
+    /// Why.
+    pub reason: LossReason,
+    /// How many.
+    pub count: u64,
 }

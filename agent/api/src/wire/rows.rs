@@ -1,13 +1,13 @@
 //! Which fields the messages have, and how rows are put into replies.
 
 use cofferdam_model::{
-    AccessRow, Completeness, ConnectionRow, Filter, ProcessRow, SecretRow, TargetRow, WorkloadRow,
+    AccessRow, Completeness, ConnectionRow, Filter, LossRow, ProcessRow, SecretRow, TargetRow, WorkloadRow,
 };
 
 use super::{Malformed, Problem, Wire, wire};
 use crate::{
-    BlindSpot, Check, Counter, Doctor, Ending, Event, HookEvents, HookReport, JournalStatus, LossRow, Memory,
-    Program, Ring, Source, Status, TableFill, WorkloadCount, proto,
+    BlindSpot, Check, Counter, Doctor, Ending, Event, HookEvents, HookReport, JournalStatus, Memory, Program,
+    Ring, Source, Status, TableFill, WorkloadCount, proto,
 };
 
 wire! {

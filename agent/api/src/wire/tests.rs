@@ -3,13 +3,14 @@
 use std::fmt::Debug;
 
 use cofferdam_model::{
-    AccessKind, AccessRow, BinaryOrigin, Completeness, Filter, SecretKind, Verdict, WallTime, WorkloadRow,
+    AccessKind, AccessRow, BinaryOrigin, Completeness, Filter, LossRow, SecretKind, Verdict, WallTime,
+    WorkloadRow,
 };
 use proptest::prelude::*;
 use prost::Message as _;
 
 use super::{Field, Wire};
-use crate::{BlindSpot, Check, CheckResult, Doctor, Event, HookReport, HookState, LossRow, Tier, proto};
+use crate::{BlindSpot, Check, CheckResult, Doctor, Event, HookReport, HookState, Tier, proto};
 
 /// Every value of a word, so that the table of words can be tested whole.
 pub(super) trait AllWords: Sized + 'static {

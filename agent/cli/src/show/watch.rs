@@ -1,7 +1,7 @@
 //! `watch`: one line per event, in columns that do not depend on what comes later.
 
-use cofferdam_api::{Event, LossRow};
-use cofferdam_model::{AccessRow, BinaryOrigin, ConnectionRow, ProcessRow};
+use cofferdam_api::Event;
+use cofferdam_model::{AccessRow, BinaryOrigin, ConnectionRow, LossRow, ProcessRow};
 
 use super::parts::COUNTED_ONLY;
 use super::{count_of, destination, how, number, process_flags, secret_name, taint, verdict};

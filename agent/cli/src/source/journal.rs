@@ -55,7 +55,7 @@ impl Source for CopiedJournal {
         };
         let mut rows = Rows::new(&mut collect);
         let ending = rows
-            .timeline(timeline.processes, timeline.accesses, timeline.connections)
+            .timeline(timeline.processes, timeline.accesses, timeline.connections, timeline.losses)
             .map_err(|error: BackendError| anyhow!(error))?;
         sink(events)?;
         Ok(ending)

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cofferdam_api::{LossRow, Timeline};
-use cofferdam_model::{AccessRow, ConnectionRow, ProcessRow, WallTime};
+use cofferdam_api::Timeline;
+use cofferdam_model::{AccessRow, ConnectionRow, LossRow, ProcessRow, WallTime};
 
 /// A process, by its id and birth. The birth is unknown where only an access or a connection told of it.
 type Key = (u32, Option<WallTime>);

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Answer, BootTime, Completeness, LossReason, WallTime, WorkloadId};
-use rusqlite::params;
+use cofferdam_model::{Answer, Completeness, LossReason, WallTime};
 
 use super::coverage::{Watched, gaps, watched};
-use super::library::{BootIndex, Library};
+use super::library::Library;
+use super::loss;
 use super::question::Question;
-use crate::codec::{Columns, bits};
 
 /// What the rows themselves say about an answer.
 #[derive(Debug, Default, Clone, Copy)]
@@ -32,7 +31,7 @@ pub(super) fn answer<Row>(
     let since = question.since.or_else(|| runs.first().map(|run| run.since));
     let until = question.until.or_else(|| runs.last().map(|run| run.until));
     // Without an end that was asked for, what was lost after the latest commit counts as well.
-    let losses = losses(library, question, since, question.until);
+    let losses = loss::find(library, question, since, question.until);
     let mut reasons = Vec::new();
     match since.zip(until) {
         Some((since, until)) => {
@@ -43,9 +42,13 @@ pub(super) fn answer<Row>(
         None => reasons.push("no agent has ever said that its hooks were attached".to_owned()),
     }
     let lost = losses.iter().filter(|loss| loss.reason.is_loss()).map(|loss| loss.count).sum();
+    let mut sums: BTreeMap<(&str, LossReason), u64> = BTreeMap::new();
     for loss in losses.iter().filter(|loss| loss.reason.is_loss()) {
-        reasons.push(format!("{} events lost by {}: {}", loss.count, loss.hook, loss.reason));
+        *sums.entry((&loss.hook, loss.reason)).or_default() += loss.count;
     }
+    reasons.extend(
+        sums.iter().map(|((hook, reason), count)| format!("{count} events lost by {hook}: {reason}")),
+    );
     let over_budget = losses.iter().filter(|loss| !loss.reason.is_loss()).map(|loss| loss.count).sum();
     for missing in library.missing.borrow().iter() {
         let (begun, next) = missing.range;
@@ -71,54 +74,6 @@ pub(super) fn answer<Row>(
         reasons,
     };
     Answer { rows, since, until, completeness }
-}
-
-/// Losses of one hook and reason in the range.
-struct Lost {
-    hook: String,
-    reason: LossReason,
-    count: u64,
-}
-
-fn losses(
-    library: &Library,
-    question: &Question,
-    since: Option<WallTime>,
-    until: Option<WallTime>,
-) -> Vec<Lost> {
-    let mut sums: BTreeMap<(String, LossReason), u64> = BTreeMap::new();
-    for boot in 0..library.boots.len() {
-        let since = since.map_or(BootTime::from_nanos(0), |since| boot_time(library, boot, since));
-        let until =
-            until.map_or(BootTime::from_nanos(i64::MAX as u64), |until| boot_time(library, boot, until));
-        for (index, number) in library.knowing(boot) {
-            library.ask(index, |part| {
-                let mut statement = part.conn.prepare_cached(
-                    "SELECT hook, reason, workload, sum(count) FROM loss
-                     WHERE boot = ?1 AND until_boot_ns >= ?2 AND since_boot_ns < ?3 GROUP BY hook, reason, workload",
-                )?;
-                let mut rows =
-                    statement.query(params![number, bits(since.as_nanos()), bits(until.as_nanos())])?;
-                while let Some(row) = rows.next()? {
-                    let mut c = Columns::of(row);
-                    let (hook, reason) = (c.get()?, c.word()?);
-                    let workload = c.opt_unsigned()?.map(WorkloadId).filter(|id| id.is_known());
-                    if workload.is_none_or(|workload| question.wants((boot, workload))) {
-                        *sums.entry((hook, reason)).or_default() += c.unsigned()?;
-                    }
-                }
-                Ok(())
-            });
-        }
-    }
-    sums.into_iter().map(|((hook, reason), count)| Lost { hook, reason, count }).collect()
-}
-
-/// The moment of a boot at some wall time; zero if it was earlier.
-fn boot_time(library: &Library, boot: BootIndex, time: WallTime) -> BootTime {
-    let booted = library.wall(boot, BootTime::from_nanos(0));
-    let nanos = time.as_nanos().saturating_sub(booted.as_nanos());
-    BootTime::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
 
 fn sources(library: &Library, runs: &[Watched], question: &Question) -> Vec<String> {

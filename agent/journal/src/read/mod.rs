@@ -7,6 +7,7 @@ mod connection;
 mod counter;
 mod coverage;
 mod library;
+mod loss;
 mod names;
 mod pattern;
 mod process;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cofferdam_model::{
-    AccessRow, Answer, ConnectionRow, EventId, Filter, ParseIdError, ProcessRow, SecretRow, WorkloadRow,
+    AccessRow, Answer, ConnectionRow, EventId, Filter, LossRow, ParseIdError, ProcessRow, SecretRow,
+    WorkloadRow,
 };
 
 use super::completeness::{RowsSay, answer};
@@ -13,7 +14,7 @@ use super::counter::{Body, count_unnamed, find, find_by_id};
 use super::library::Library;
 use super::names::Names;
 use super::question::Question;
-use super::{access, connection, process, secret, workload};
+use super::{access, connection, loss, process, secret, workload};
 use crate::{Error, segment};
 
 /// The most rows of one kind that an answer holds, when the question sets no lower limit.
@@ -36,6 +37,8 @@ pub struct Timeline {
     pub accesses: Answer<AccessRow>,
     /// Connections made.
     pub connections: Answer<ConnectionRow>,
+    /// What was lost meanwhile.
+    pub losses: Vec<LossRow>,
 }
 
 /// One row by its id.
@@ -164,8 +167,8 @@ impl Reader {
         Ok(answer(&library, &question, rows, say))
     }
 
-    /// Programs, accesses and connections of the workloads that fit, from one snapshot. The filter's limit holds for
-    /// each of the three.
+    /// Programs, accesses, connections and losses of the workloads that fit, from one snapshot. The filter's limit holds for
+    /// each of the first three.
     ///
     /// # Errors
     /// As [`Self::accesses`].
@@ -177,6 +180,10 @@ impl Reader {
             processes: self.ask_processes(&mut names, &question),
             accesses: self.ask_accesses(&mut names, &question),
             connections: self.ask_connections(&mut names, &question),
+            losses: loss::find(&library, &question, question.since, question.until)
+                .into_iter()
+                .map(|lost| loss::explain(&mut names, lost))
+                .collect(),
         })
     }
 
