@@ -55,13 +55,17 @@ pub fn current(hook: Hook) -> Option<*mut ProcessState> {
 #[inline(always)]
 pub fn current_known(hook: Hook) -> Result<*mut ProcessState, ProcessState> {
     let tgid = current_tgid();
-    known(tgid).ok_or_else(|| {
-        // SAFETY: the helper has no preconditions.
-        let cgroup = unsafe { bpf_get_current_cgroup_id() };
-        let workload = workload_of(cgroup);
-        count(hook, Reason::UnknownProcess, workload);
-        ProcessState { tgid, cgroup, workload, ..ProcessState::default() }
-    })
+    known(tgid).ok_or_else(|| stranger(hook))
+}
+
+/// The caller, of whom the table holds nothing: known by its cgroup alone.
+#[inline(always)]
+pub fn stranger(hook: Hook) -> ProcessState {
+    // SAFETY: the helper has no preconditions.
+    let cgroup = unsafe { bpf_get_current_cgroup_id() };
+    let workload = workload_of(cgroup);
+    count(hook, Reason::UnknownProcess, workload);
+    ProcessState { tgid: current_tgid(), cgroup, workload, ..ProcessState::default() }
 }
 
 /// Takes over a process whose start was not seen. `None` if the table is full.

@@ -33,7 +33,7 @@ pub static WORKLOADS: HashMap<u64, WorkloadState> = HashMap::pinned(map::WORKLOA
 #[map]
 pub static PROCESSES: HashMap<u32, ProcessState> = HashMap::pinned(map::PROCESSES, BPF_F_NO_PREALLOC);
 
-/// The script that a thread is about to execute, from the exec check to the exec. Evicts: evidence only.
+/// The script that an exec is about to run, by its `linux_binprm`. Evicts: evidence only.
 #[map]
 pub static SCRIPTS: LruHashMap<u64, Script> = LruHashMap::pinned(1024, 0);
 

@@ -78,7 +78,7 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
     let sensor = Sensor::start(&cofferdam_sensor::Config {
         pin_dir: args.pin_dir.clone(),
         root_cgroup: root_cgroup.clone(),
-        budget: checked.config.limits.first_events_per_second,
+        budgets: checked.config.limits.budgets(),
     })
     .context("cannot attach to the kernel")?;
     let Sensor { tables, rings, query, hooks, tier, no_better, resumed, pending } = sensor;
@@ -248,6 +248,9 @@ impl Agent {
                 self.last_tick = Instant::now();
                 if let Err(error) = self.pipeline.tick(now) {
                     tracing::error!(%error, "counters could not be read; they are monotonic, the next reading has them");
+                }
+                if self.pipeline.find_replaced(now) {
+                    self.remount(now);
                 }
                 self.ticks += 1;
                 if self.ticks.is_multiple_of(SWEEP_TICKS) {

@@ -1,16 +1,20 @@
 //! A runtime on the command line (`runc run --bundle DIR ID`) writes down what it mounts only moments before the
 //! container's first program runs. Its own exec comes tens of milliseconds earlier, and its bundle is there already.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 /// Programs that take `--bundle`.
 const RUNTIMES: &[&str] = &["runc", "crun", "youki", "docker-runc"];
 /// Bytes read of a command line.
 const COMMAND_LINE_MAX: usize = 16 << 10;
 
-/// Whether a path is that of a runtime; a wrong guess costs a look at a folder.
+/// Whether a path is that of a runtime. Anybody may name a program so: only root outside of containers is believed.
 pub fn is_runtime(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| RUNTIMES.contains(&name))
 }
@@ -22,6 +26,16 @@ pub struct Start {
     pub bundle: PathBuf,
     /// The container's id: the last argument.
     pub id: String,
+}
+
+/// The configuration of a bundle. A pipe in its place would make us wait for ever.
+pub fn configuration(bundle: &Path) -> io::Result<File> {
+    let path = bundle.join("config.json");
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+    }
 }
 
 /// What a runtime was told to start. Its other arguments are not kept.

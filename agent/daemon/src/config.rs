@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cofferdam_inventory::environment::CredentialNames;
+use cofferdam_sensor::Budgets;
 use serde::Deserialize;
 use serde_saphyr::Location;
-
-/// First events that a workload may send in a second, unless configured.
-const DEFAULT_BUDGET: u64 = 1_000;
 
 /// What `cofferdamd` was configured to do.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -79,13 +77,23 @@ pub struct Runtimes {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// First events (a new process, secret or destination) that are itemised in a second; the rest is counted.
+    /// First events (a program's first touch of a secret or destination) that are itemised in a second; the rest is
+    /// counted.
     pub first_events_per_second: u64,
+    /// Forks and execs that are itemised in a second; the rest is counted.
+    pub process_events_per_second: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { first_events_per_second: DEFAULT_BUDGET }
+        Self { first_events_per_second: 1_000, process_events_per_second: 10_000 }
+    }
+}
+
+impl Limits {
+    /// For the kernel.
+    pub fn budgets(&self) -> Budgets {
+        Budgets { firsts: self.first_events_per_second, beginnings: self.process_events_per_second }
     }
 }
 
@@ -217,12 +225,14 @@ impl Config {
             None => CredentialNames::defaults(),
         }
         .map_err(|error| wrong("environment.names", "names", error.to_string()))?;
-        if self.limits.first_events_per_second == 0 {
-            return Err(wrong(
-                "limits.first_events_per_second",
-                "first_events_per_second",
-                "must be at least 1".into(),
-            ));
+        let Limits { first_events_per_second, process_events_per_second } = &self.limits;
+        for (field, value) in [
+            ("first_events_per_second", first_events_per_second),
+            ("process_events_per_second", process_events_per_second),
+        ] {
+            if *value == 0 {
+                return Err(wrong(&format!("limits.{field}"), field, "must be at least 1".into()));
+            }
         }
         let node = self.node.name.clone().unwrap_or_else(host_name);
         Ok(Checked { config: self, journal, credential_names, node })

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cofferdam_model::{BootTime, EventId, ProcessKey};
+use cofferdam_model::{BootTime, EventId, ProcessKey, WorkloadId};
 use cofferdam_sensor::abi::count::Count;
 use cofferdam_sensor::abi::key::{AccessKey, ConnectionKey};
 
@@ -19,6 +19,8 @@ pub trait Key: Copy + Eq + std::hash::Hash {
     fn process(&self) -> Option<ProcessKey>;
     /// The program that the process ran, if that is known.
     fn program(&self) -> Option<EventId>;
+    /// Its workload, as the kernel has it.
+    fn workload(&self) -> WorkloadId;
 }
 
 impl Key for AccessKey {
@@ -28,6 +30,10 @@ impl Key for AccessKey {
 
     fn program(&self) -> Option<EventId> {
         (self.exec != 0).then_some(EventId(self.exec))
+    }
+
+    fn workload(&self) -> WorkloadId {
+        WorkloadId(self.workload)
     }
 }
 
@@ -39,6 +45,10 @@ impl Key for ConnectionKey {
     fn program(&self) -> Option<EventId> {
         (self.exec != 0).then_some(EventId(self.exec))
     }
+
+    fn workload(&self) -> WorkloadId {
+        WorkloadId(self.workload)
+    }
 }
 
 /// Who adds to no counter any more.
@@ -48,12 +58,15 @@ pub struct Ended {
     pub processes: HashSet<ProcessKey>,
     /// Programs that another has taken the place of.
     pub programs: HashSet<EventId>,
+    /// Workloads that are forgotten: what they did beyond their budgets is of nobody any more.
+    pub workloads: HashSet<WorkloadId>,
 }
 
 impl Ended {
     fn holds(&self, key: &impl Key) -> bool {
         key.process().is_some_and(|process| self.processes.contains(&process))
             || key.program().is_some_and(|program| self.programs.contains(&program))
+            || (key.process().is_none() && self.workloads.contains(&key.workload()))
     }
 }
 
@@ -181,8 +194,10 @@ mod tests {
     fn what_exceeds_a_budget_belongs_to_no_process_and_is_kept() {
         let mut counts = Counts::default();
         let processes = HashSet::from([ProcessKey { pid: 0, start: BootTime::from_nanos(0) }]);
-        let ended = Ended { processes, programs: HashSet::from([EventId(0)]) };
+        let ended = Ended { processes, programs: HashSet::from([EventId(0)]), ..Ended::default() };
         let all = AccessKey { start: 0, ..key(0) };
         assert!(counts.read(&[(all, count(10))], &ended).ended.is_empty());
+        let ended = Ended { workloads: HashSet::from([WorkloadId(9)]), ..Ended::default() };
+        assert_eq!(counts.read(&[(all, count(10)), (key(1), count(1))], &ended).ended, [all]);
     }
 }

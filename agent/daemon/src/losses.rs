@@ -59,14 +59,16 @@ impl Losses {
     }
 }
 
-/// Which counters mean that something is missing. The others (a process whose start was not seen, a stale file system)
-/// are told by `status`: no event is lost by them.
+/// Which counters mean that something is missing. The others are told by `status`, and lose nothing: repeats that are
+/// sent one by one, a process known by its cgroup alone, the environment of a process that has ended.
 fn meaning(key: &LossKey) -> Option<(Hook, LossReason)> {
     let hook = Hook::from_number(u16::try_from(key.hook).ok()?)?;
     let reason = Reason::ALL.iter().find(|reason| **reason as u32 == key.reason)?;
     let reason = match reason {
         Reason::RingFull => LossReason::RingFull,
         Reason::OverBudget => LossReason::OverBudget,
+        // Nobody can be named any more, or not even counted.
+        Reason::ProcessTableFull | Reason::WorkloadTableFull | Reason::NotCounted => LossReason::TableFull,
         _ => return None,
     };
     Some((hook, reason))

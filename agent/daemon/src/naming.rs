@@ -1,7 +1,6 @@
 //! Names for new containers: what runtimes keep on disk, asked again for a while because some of it is written late.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::time::Duration;
 
 use cofferdam_inventory::environment::CredentialNames;
@@ -101,7 +100,7 @@ impl Naming {
     /// A runtime was started on the command line: what its bundle mounts is watched before anything runs in it.
     pub fn expect(&mut self, pid: u32, pipeline: &mut Pipeline, host: &MountTable) {
         let Some(start) = bundle::of_process(pid) else { return };
-        let Ok(file) = File::open(start.bundle.join("config.json")) else { return };
+        let Ok(file) = bundle::configuration(&start.bundle) else { return };
         let Ok(config) = oci_config::read(file, &self.variables) else { return };
         pipeline.expect_secrets(&config.secret_mounts, host);
         // runc names the cgroup after the container unless it is told another one.
@@ -155,7 +154,7 @@ fn is_provisional(pipeline: &Pipeline, cgroup: CgroupId) -> bool {
 pub fn apply(pipeline: &mut Pipeline, names: &ContainerNames, now: BootTime) {
     for workload in pipeline.state.workloads.named(names, now) {
         let pod = workload.kind.pod_uid().cloned();
-        pipeline.add(environment_of(&workload, now));
+        pipeline.add(environment_of(&workload, now, None));
         pipeline.add([Record::Workload(workload)]);
         if let Some(pod) = pod {
             let visible_to = pipeline.state.of_pod(&pod);
@@ -166,13 +165,13 @@ pub fn apply(pipeline: &mut Pipeline, names: &ContainerNames, now: BootTime) {
 }
 
 /// The credentials in a container's environment, by the names of its variables.
-fn environment_of(workload: &Workload, now: BootTime) -> Vec<Record> {
+pub fn environment_of(workload: &Workload, now: BootTime, until: Option<BootTime>) -> Vec<Record> {
     let record = |name: &String| Record::Secret {
         secret: SecretRef { key: Some(name.clone()), ..environment(workload.id) },
         path: None,
         visible_to: vec![workload.id],
         since: now,
-        until: None,
+        until,
     };
     workload.credential_variables.iter().map(record).collect()
 }

@@ -10,7 +10,7 @@ use cofferdam_inventory::hierarchy::FoundCgroup;
 use cofferdam_inventory::processes::Beginning;
 use cofferdam_inventory::workloads::WorkloadChange;
 use cofferdam_model::{
-    BootTime, CgroupId, EventId, Loss, LossReason, Process, ProcessKey, Record, Verdict, WorkloadId,
+    BootTime, CgroupId, EventId, Loss, LossReason, Process, ProcessKey, Record, Verdict, Workload, WorkloadId,
 };
 use cofferdam_sensor::abi::count::{Count, LossKey};
 use cofferdam_sensor::abi::event::verdict;
@@ -24,6 +24,7 @@ use crate::bundle;
 use crate::counts::{Counts, Ended};
 use crate::facts;
 use crate::losses::Losses;
+use crate::naming::environment_of;
 use crate::secrets::Secrets;
 use crate::state::State;
 
@@ -149,8 +150,9 @@ impl Pipeline {
                 self.cgroup_made(cgroup, parent, &path, runtimes, stamp.time);
             }
             Event::CgroupRemoved { stamp, cgroup } => {
-                let ended = self.state.workloads.removed(cgroup, stamp.time);
-                self.batch.extend(ended.map(Record::Workload));
+                if let Some(ended) = self.state.workloads.removed(cgroup, stamp.time) {
+                    self.workload_ended(ended, stamp.time);
+                }
             }
             Event::Fork { process, parent_exec, parent_start, .. } => {
                 if let Some(mut record) = self.record(&process, None, None) {
@@ -161,11 +163,12 @@ impl Pipeline {
                 }
             }
             Event::Exec { stamp, process, previous, path, interpreter } => {
-                if bundle::is_runtime(&path) {
-                    self.starting.push(process.tgid);
-                }
                 self.ended.programs.insert(previous);
+                let is_runtime = process.uid == 0 && bundle::is_runtime(&path);
                 if let Some(record) = self.record(&process, Some(path), interpreter) {
+                    if is_runtime && !self.state.is_container(record.workload) {
+                        self.starting.push(process.tgid);
+                    }
                     if self.state.is_container(record.workload) && !record.runtime {
                         self.unnamed.push(record.cgroup);
                         self.look_into(record.workload, record.key.pid, stamp.time);
@@ -185,6 +188,12 @@ impl Pipeline {
             Event::Connection { .. } => self.connection_event(event),
             Event::StaleFilesystem { .. } => self.mounts_stale = true,
         }
+    }
+
+    fn workload_ended(&mut self, ended: Workload, now: BootTime) {
+        self.batch.extend(self.secrets.ended(ended.id, &mut self.tables, now));
+        self.batch.extend(environment_of(&ended, now, Some(now)));
+        self.batch.push(Record::Workload(ended));
     }
 
     fn cgroup_made(
@@ -248,7 +257,9 @@ impl Pipeline {
             return;
         }
         let path = std::fs::read_link(format!("/proc/{}/exe", process.tgid));
-        let path = path.ok().map(|path| path.display().to_string());
+        // It may run another program by now, or another process may have its number: then the path is not its.
+        let is_current = self.tables.process(process.tgid).is_some_and(|now| now.exec == process.exec);
+        let path = path.ok().filter(|_| is_current).map(|path| path.display().to_string());
         if let Some(mut record) = self.record(process, path, None) {
             let parent = self.state.processes.current(process.ppid);
             (record.parent, record.parent_exec) = (parent.map(|it| it.key), parent.map(|it| it.exec));

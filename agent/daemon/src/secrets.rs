@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use cofferdam_inventory::mounts::{Device, MountTable};
 use cofferdam_inventory::oci_config::DeclaredMount;
@@ -11,7 +13,9 @@ use cofferdam_inventory::volume_files;
 use cofferdam_inventory::volumes::{
     self, ConfiguredSecret, Source, Volume, VolumeChanges, VolumeOwner, Volumes,
 };
-use cofferdam_model::{BootTime, FilesystemKey, InodeKey, PodUid, Record, SecretKind, SecretRef, WorkloadId};
+use cofferdam_model::{
+    BootTime, FilesystemKey, InodeKey, Loss, LossReason, PodUid, Record, SecretKind, SecretRef, WorkloadId,
+};
 use cofferdam_sensor::{Query, Tables, Watch};
 
 /// Files of a secret tree that are marked one by one, so that a hard link elsewhere is still caught; beyond it the
@@ -22,12 +26,28 @@ const FILESYSTEMS_MAX: usize = 32_768;
 /// Remembered single files.
 const FILES_MAX: usize = 65_536;
 
+/// What lies at a path: device, inode and, where the file system keeps it, the birth.
+type Place = (u64, u64, Option<SystemTime>);
+
 /// What lies on one watched superblock.
 #[derive(Debug, Default)]
 struct Watched {
     watch: Watch,
-    volumes: Vec<Volume>,
+    volumes: Vec<Placed>,
 }
+
+/// A volume, with what was marked of it one by one.
+#[derive(Debug, Clone)]
+struct Placed {
+    volume: Volume,
+    marks: HashSet<InodeKey>,
+}
+
+/// Folders that hold the system itself: a mount of one of them is no secret, whatever it is called.
+const SYSTEM_FOLDERS: &[&str] = &[
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run",
+    "/sbin", "/sys", "/tmp", "/usr", "/var",
+];
 
 /// The secrets, and what the kernel was told of them.
 pub struct Secrets {
@@ -41,6 +61,9 @@ pub struct Secrets {
     marked: HashSet<InodeKey>,
     /// Volumes that could not be watched, and why; told in `status`.
     failures: HashMap<PathBuf, String>,
+    /// What lay at each configured path when they were last looked at.
+    places: HashMap<PathBuf, Place>,
+    looked: BootTime,
     newly_watched: bool,
     bounds_hit: u64,
 }
@@ -56,6 +79,8 @@ impl Secrets {
             views: HashMap::new(),
             marked: HashSet::new(),
             failures: HashMap::new(),
+            places: HashMap::new(),
+            looked: BootTime::from_nanos(0),
             newly_watched: false,
             bounds_hit: 0,
         }
@@ -120,6 +145,7 @@ impl Secrets {
         mounts
             .iter()
             .filter_map(|mount| Some((mount, fs::canonicalize(mount.source.as_deref()?).ok()?)))
+            .filter(|(_, path)| !SYSTEM_FOLDERS.iter().any(|folder| path == Path::new(folder)))
             .flat_map(|(mount, path)| {
                 let at = ConfiguredSecret { name: mount.destination.clone(), path };
                 volumes::configured(host, &at, &volume_files::kind_of)
@@ -175,6 +201,7 @@ impl Secrets {
                 Ok(()) => drop(self.failures.remove(&volume.host_path)),
                 Err(reason) => {
                     tracing::warn!(path = %volume.host_path.display(), reason, "a secret cannot be watched");
+                    records.push(unwatched(volume.secret.owner, now, now));
                     self.failures.insert(volume.host_path.clone(), reason);
                 }
             }
@@ -182,8 +209,58 @@ impl Secrets {
             let visible_to = volume.secret.owner.into_iter().collect();
             records.push(record(&volume, visible_to, now, None));
         }
-        records.extend(changes.removed.iter().map(|volume| record(volume, Vec::new(), now, Some(now))));
+        for volume in &changes.removed {
+            self.failures.remove(&volume.host_path);
+            records.push(record(volume, Vec::new(), now, Some(now)));
+        }
         records
+    }
+
+    /// Looks whether something else lies where the configuration names a secret: a file that was replaced by a rename
+    /// is another file. Whether it was read in the meantime is not known, and said.
+    pub fn replaced(&mut self, now: BootTime) -> Vec<Record> {
+        let since = std::mem::replace(&mut self.looked, now);
+        let mut changed = false;
+        for secret in &self.configured {
+            let Ok(found) = fs::metadata(&secret.path) else { continue };
+            let lies_there = (found.dev(), found.ino(), found.created().ok());
+            let lay_there = self.places.insert(secret.path.clone(), lies_there);
+            changed |= lay_there.is_some_and(|lay_there| lay_there != lies_there);
+        }
+        if !changed {
+            return Vec::new();
+        }
+        // The next look finds all of them anew.
+        self.volumes.replace(VolumeOwner::Configuration, Vec::new());
+        vec![unwatched(None, since, now)]
+    }
+
+    /// A container has ended: what was mounted for it alone is gone. Files that are marked one by one and that nobody
+    /// else has are let go; a superblock stays watched until another file system takes its number, because a
+    /// descriptor may keep it alive.
+    pub fn ended(&mut self, owner: WorkloadId, tables: &mut Tables, now: BootTime) -> Vec<Record> {
+        let gone = self.volumes.replace(VolumeOwner::Container(owner), Vec::new()).removed;
+        let single = |volume: &&Volume| matches!(volume.source, Source::File | Source::Tree);
+        for volume in gone.iter().filter(single) {
+            self.failures.remove(&volume.host_path);
+            self.unmark(volume, tables);
+        }
+        gone.iter().map(|volume| record(volume, Vec::new(), now, Some(now))).collect()
+    }
+
+    /// Lets go what nobody else has. The names stay: the counts of the last second are still to come.
+    fn unmark(&mut self, volume: &Volume, tables: &mut Tables) {
+        for watched in self.filesystems.values_mut() {
+            let (theirs, others): (Vec<Placed>, Vec<Placed>) =
+                watched.volumes.drain(..).partition(|placed| placed.volume == *volume);
+            let kept: HashSet<InodeKey> =
+                others.iter().flat_map(|placed| placed.marks.iter().copied()).collect();
+            for key in theirs.into_iter().flat_map(|placed| placed.marks).filter(|key| !kept.contains(key)) {
+                tables.unmark(key);
+                self.marked.remove(&key);
+            }
+            watched.volumes = others;
+        }
     }
 
     /// Records of every volume of a pod, with those of its containers that have it mounted.
@@ -218,21 +295,21 @@ impl Secrets {
         }
         let facts = query.file(&volume.host_path).map_err(|error| error.to_string())?;
         let filesystem = facts.key.filesystem;
-        if Device(filesystem.device) != volume.device
-            && matches!(volume.source, Source::WholeFilesystem { .. })
-        {
+        if Device(filesystem.device) != volume.device {
             return Err("something else is mounted over it".to_owned());
         }
-        if !self.filesystems.contains_key(&filesystem) && self.filesystems.len() >= FILESYSTEMS_MAX {
-            self.bounds_hit += 1;
-            return Err(format!("more than {FILESYSTEMS_MAX} file systems are watched"));
-        }
+        self.make_room(filesystem)?;
+        let mut marks = HashSet::new();
         match volume.source {
-            Source::File => self.mark(facts.key, volume.secret.clone(), tables)?,
+            Source::File => {
+                self.mark(facts.key, volume.secret.clone(), tables)?;
+                marks.insert(facts.key);
+            }
             Source::Tree => {
                 tables.mark_tree(facts.key).map_err(|error| error.to_string())?;
                 self.marked.insert(facts.key);
-                self.mark_below(volume, query, tables);
+                marks = self.mark_below(volume, query, tables);
+                marks.insert(facts.key);
             }
             Source::WholeFilesystem { .. } | Source::PartOfVolume => {}
         }
@@ -240,10 +317,23 @@ impl Secrets {
         self.newly_watched |= merge(entry.watch, volume.source) != entry.watch;
         // One that was expected has an owner now.
         let expected = |other: &Volume| other.mount == volume.mount && other.secret.owner.is_none();
-        entry.volumes.retain(|other| other != volume && !expected(other));
-        entry.volumes.push(volume.clone());
+        entry.volumes.retain(|other| other.volume != *volume && !expected(&other.volume));
+        entry.volumes.push(Placed { volume: volume.clone(), marks });
         entry.watch = merge(entry.watch, volume.source);
         tables.watch(filesystem, entry.watch).map_err(|error| error.to_string())
+    }
+
+    /// Room for one more superblock. Who had its number before is gone.
+    fn make_room(&mut self, wanted: FilesystemKey) -> Result<(), String> {
+        if self.filesystems.contains_key(&wanted) {
+            return Ok(());
+        }
+        self.filesystems.retain(|key, _| key.device != wanted.device);
+        if self.filesystems.len() < FILESYSTEMS_MAX {
+            return Ok(());
+        }
+        self.bounds_hit += 1;
+        Err(format!("more than {FILESYSTEMS_MAX} file systems are watched"))
     }
 
     fn mark(&mut self, key: InodeKey, secret: SecretRef, tables: &mut Tables) -> Result<(), String> {
@@ -254,16 +344,22 @@ impl Secrets {
     }
 
     /// Marks what lies in a secret tree now.
-    fn mark_below(&mut self, volume: &Volume, query: &mut Query, tables: &mut Tables) {
+    fn mark_below(&mut self, volume: &Volume, query: &mut Query, tables: &mut Tables) -> HashSet<InodeKey> {
+        let mut marks = HashSet::new();
         for path in files_below(&volume.host_path) {
             let Ok(facts) = query.file(&path) else { continue };
+            if Device(facts.key.filesystem.device) != volume.device {
+                continue;
+            }
             let key = path.strip_prefix(&volume.host_path).ok().map(|key| key.display().to_string());
             let secret = SecretRef { key, ..volume.secret.clone() };
             if let Err(reason) = self.mark(facts.key, secret, tables) {
                 tracing::warn!(path = %path.display(), reason, "a secret file is only known by its folder");
-                return;
+                break;
             }
+            marks.insert(facts.key);
         }
+        marks
     }
 
     /// The secret that a file is. `names` go from the file up to the root of its file system; where they are missing
@@ -274,18 +370,24 @@ impl Secrets {
         }
         let watched = self.filesystems.get(&key.filesystem)?;
         if names.is_empty() {
-            for volume in watched.volumes.clone() {
-                self.learn(&volume, query);
+            for placed in watched.volumes.clone() {
+                self.learn(&placed.volume, query);
             }
             if let Some(secret) = self.files.get(&key) {
                 return Some(secret.clone());
             }
         }
         let watched = self.filesystems.get(&key.filesystem)?;
+        let holds = |placed: &&Placed| match placed.volume.source {
+            Source::File => placed.marks.contains(&key),
+            Source::PartOfVolume => false,
+            Source::Tree | Source::WholeFilesystem { .. } => true,
+        };
         let volume = watched
             .volumes
             .iter()
-            .filter(|volume| !matches!(volume.source, Source::File | Source::PartOfVolume))
+            .filter(holds)
+            .map(|placed| &placed.volume)
             .max_by_key(|volume| (volume.key(names).is_some(), volume.root.as_os_str().len()))?;
         let secret = SecretRef { key: volume.key(names), ..volume.secret.clone() };
         if secret.key.is_some() {
@@ -311,6 +413,9 @@ impl Secrets {
     }
 
     fn remember(&mut self, key: InodeKey, secret: SecretRef) {
+        if self.files.len() >= FILES_MAX {
+            self.files.retain(|key, _| self.filesystems.contains_key(&key.filesystem));
+        }
         if self.files.len() < FILES_MAX {
             self.files.insert(key, secret);
         } else {
@@ -323,7 +428,7 @@ impl Secrets {
         (self.filesystems.keys().copied().collect(), self.marked.clone())
     }
 
-    /// Superblocks whose files are wanted when open descriptors are looked through, with how many volumes lie there.
+    /// Superblocks whose files are wanted when open descriptors are looked through.
     pub fn devices(&self) -> Vec<u32> {
         self.filesystems.keys().map(|filesystem| filesystem.device).collect()
     }
@@ -356,6 +461,12 @@ fn record(volume: &Volume, visible_to: Vec<WorkloadId>, now: BootTime, until: Op
         since: now,
         until,
     }
+}
+
+/// A secret that was not watched for a time.
+fn unwatched(owner: Option<WorkloadId>, since: BootTime, until: BootTime) -> Record {
+    let (hook, reason) = ("open".to_owned(), LossReason::Unwatched);
+    Record::Loss(Loss { since, until, hook, workload: owner, reason, count: 1 })
 }
 
 fn merge(watch: Watch, source: Source) -> Watch {

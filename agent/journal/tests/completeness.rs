@@ -300,3 +300,23 @@ fn where_nobody_is_over_quota_the_oldest_segment_goes_and_is_counted() {
     assert_eq!(from_the_start.lost, shed);
     assert!(!from_the_start.complete);
 }
+
+#[test]
+fn a_timeline_lacks_the_programs_that_exceeded_a_budget_and_accesses_do_not() {
+    let dir = quick_dir();
+    let mut journal = open(dir.path());
+    journal.begin_coverage(&clock(), &boot(), at(1), &hooks()).unwrap();
+    let untold = Loss {
+        since: at(10),
+        until: at(11),
+        hook: "exec".to_owned(),
+        workload: None,
+        reason: LossReason::OverBudget,
+        count: 7,
+    };
+    journal.append_seen(&clock(), &boot(), &[Record::Loss(untold)], at(50)).unwrap();
+    let timeline = reader(dir.path()).timeline(&Filter::default()).unwrap();
+    let reason = "7 forks and execs beyond their workload's budget are not itemised".to_owned();
+    assert_eq!(timeline.processes.completeness.reasons, [reason]);
+    assert!(timeline.accesses.completeness.complete);
+}

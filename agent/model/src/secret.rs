@@ -7,7 +7,7 @@ use crate::{PodUid, WorkloadId};
 
 words! {
     /// Where a credential comes from.
-    SecretKind: "secret kind (secret-volume, projected, csi, subpath, run-secrets, configured, environment)" {
+    SecretKind: "secret kind (secret-volume, projected, csi, subpath, run-secrets, configured, environment, unknown)" {
         /// A Kubernetes Secret volume.
         SecretVolume = "secret-volume",
         /// A projected volume: service-account token and its companions.
@@ -22,6 +22,8 @@ words! {
         Configured = "configured",
         /// The environment of a process.
         Environment = "environment",
+        /// A file that was watched as a secret when it was touched; nothing more is known of it.
+        Unknown = "unknown",
     }
 }
 
@@ -55,7 +57,10 @@ impl SecretRef {
                     None => format!("volume/{}", self.name),
                 }
             }
-            SecretKind::RunSecrets | SecretKind::Configured | SecretKind::Environment => self.name.clone(),
+            SecretKind::RunSecrets
+            | SecretKind::Configured
+            | SecretKind::Environment
+            | SecretKind::Unknown => self.name.clone(),
         }
     }
 }

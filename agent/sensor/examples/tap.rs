@@ -11,7 +11,11 @@ fn main() {
         eprintln!("no cgroup v2");
         return;
     };
-    let config = cofferdam_sensor::Config { pin_dir: pin_dir.clone(), root_cgroup, budget: 1000 };
+    let config = cofferdam_sensor::Config {
+        pin_dir: pin_dir.clone(),
+        root_cgroup,
+        budgets: cofferdam_sensor::Budgets { firsts: 1_000, beginnings: 10_000 },
+    };
     match cofferdam_sensor::Sensor::start(&config) {
         Ok(mut sensor) => {
             println!("tier {}", sensor.tier.name());

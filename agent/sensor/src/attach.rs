@@ -284,4 +284,19 @@ pub const BLIND_SPOTS: &[BlindSpot] = &[
         what: "opens refused by file permissions or by an LSM before ours",
         instead: "nothing: they never reach this hook",
     },
+    BlindSpot {
+        tier: Tier::Lsm,
+        what: "whether the ptrace rules then refuse the opener of an environment",
+        instead: "the attempt is reported as allowed: the open comes before that check",
+    },
+    BlindSpot {
+        tier: Tier::Lsm,
+        what: "memory and environment in a core dump that a process was made to write",
+        instead: "nothing: the kernel writes the file",
+    },
+    BlindSpot {
+        tier: Tier::Tracepoint,
+        what: "memory and environment in a core dump that a process was made to write",
+        instead: "nothing: the kernel writes the file",
+    },
 ];

@@ -28,7 +28,7 @@ pub use offsets::OffsetError;
 pub use query::{FileFacts, Query, QueryError};
 pub use rings::Rings;
 pub use selftest::SelfTestError;
-pub use tables::{Counter, Level, TableError, Tables, Watch, model_inode};
+pub use tables::{Budgets, Counter, Level, TableError, Tables, Watch, model_inode};
 
 /// What the sensor needs to start.
 #[derive(Debug, Clone)]
@@ -37,8 +37,8 @@ pub struct Config {
     pub pin_dir: PathBuf,
     /// Mount point of the cgroup v2 hierarchy.
     pub root_cgroup: PathBuf,
-    /// First events that one workload may send in a second.
-    pub budget: u64,
+    /// What one workload may send in a second.
+    pub budgets: Budgets,
 }
 
 /// Why the sensor could not start.
@@ -89,7 +89,7 @@ impl Sensor {
         let mut tables = Tables::take(&mut ebpf)?;
         let rings = Rings::take(&mut ebpf)?;
         let mut query = Query::new(ebpf)?;
-        tables.set_budget(config.budget)?;
+        tables.set_budgets(config.budgets)?;
         tables.provide_unknown_workload()?;
         // Process 1 tells the host's mount namespace: what runs there is no container.
         if let Err(error) = query.adopt(1) {

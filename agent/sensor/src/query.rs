@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
 use aya::maps::{Array, MapData};
@@ -11,6 +11,7 @@ use aya::programs::{ProgramFd, RawTracePoint};
 use aya::programs::{RawTracePointRunOptions, TestRun};
 use cofferdam_abi::map::{Answer, query};
 use cofferdam_model::InodeKey;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use crate::load::{LoadError, query_program};
 use crate::tables::model_inode;
@@ -105,10 +106,50 @@ impl Query {
     }
 }
 
+/// Opens a place, without waiting for anybody and without reading. Below another process's root its links lead to
+/// where that process's would: a container's must not lead us out of it.
 fn open_path(path: &Path) -> Result<File, QueryError> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_CLOEXEC)
-        .open(path)
-        .map_err(|source| QueryError::Open { path: path.display().to_string(), source })
+    let failed = |source| QueryError::Open { path: path.display().to_string(), source };
+    let Some((root, inside)) = in_root_of_process(path) else { return open_place(path).map_err(failed) };
+    let root = open_place(&root).map_err(failed)?;
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    openat2(root, &inside, how).map(File::from).map_err(|errno| failed(errno.into()))
+}
+
+fn open_place(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_CLOEXEC).open(path)
+}
+
+/// Splits `/proc/<pid>/root/inside`.
+fn in_root_of_process(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut parts = path.components();
+    let root: PathBuf = parts.by_ref().take(4).collect();
+    let text = root.to_str()?;
+    let pid = text.strip_prefix("/proc/")?.strip_suffix("/root")?;
+    let inside = Path::new("/").join(parts.as_path());
+    pid.bytes().all(|byte| byte.is_ascii_digit()).then_some((root, inside))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_below_another_process_s_root_is_told_from_every_other() {
+        let split = |path: &str| in_root_of_process(Path::new(path));
+        assert_eq!(split("/proc/12/root/run/secrets"), Some(("/proc/12/root".into(), "/run/secrets".into())));
+        assert_eq!(split("/proc/12/root"), Some(("/proc/12/root".into(), "/".into())));
+        assert_eq!(split("/proc/12/rootless"), None);
+        assert_eq!(split("/proc/self/root/etc"), None);
+        assert_eq!(split("/srv/12/root/etc"), None);
+    }
+
+    #[test]
+    fn a_link_below_a_process_s_root_does_not_lead_out_of_it() {
+        let here = std::process::id();
+        let path = format!("/proc/{here}/root/proc/self/root/etc");
+        assert!(open_path(Path::new(&path)).is_err());
+    }
 }

@@ -15,6 +15,15 @@ use cofferdam_model::{CgroupId, FilesystemKey, InodeKey, WorkloadId};
 
 use crate::batch;
 
+/// What a workload may send in a second; what exceeds it is counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Budgets {
+    /// First accesses and connections.
+    pub firsts: u64,
+    /// Forks and execs.
+    pub beginnings: u64,
+}
+
 /// Why a table could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
@@ -173,12 +182,17 @@ impl Tables {
         self.map_bytes
     }
 
-    /// Sets how many first events a workload may send in a second.
+    /// Sets how much a workload may send in a second.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn set_budget(&mut self, per_second: u64) -> Result<(), TableError> {
-        self.control.set(control::BUDGET, per_second, 0).map_err(refused("write", "CONTROL"))
+    pub fn set_budgets(&mut self, budgets: Budgets) -> Result<(), TableError> {
+        let Budgets { firsts, beginnings } = budgets;
+        for (slot, per_second) in [(control::FIRSTS_BUDGET, firsts), (control::BEGINNINGS_BUDGET, beginnings)]
+        {
+            self.control.set(slot, per_second, 0).map_err(refused("write", "CONTROL"))?;
+        }
+        Ok(())
     }
 
     /// Gives processes of unknown workloads a budget too, one for all of them.

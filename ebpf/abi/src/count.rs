@@ -22,12 +22,14 @@ pub struct Count {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WorkloadState {
-    /// Start of the current second of the budgets, boot clock, seconds.
+    /// The current window of the budgets: boot clock in units of 2^30 ns, which is nearly a second.
     pub window: u64,
     /// First events sent in this window.
-    pub spent: u64,
-    /// First events that exceeded the budget, in all.
-    pub over_budget: u64,
+    pub firsts: u64,
+    /// Beginnings of programs (forks and execs) sent in this window.
+    pub beginnings: u64,
+    /// Counters that were made for what exceeded the budget: see [`AGGREGATES_MAX`].
+    pub aggregates: u64,
     /// Superblock of the root file system that its first process started on: device.
     pub root_device: u32,
     /// The same: generation of its root inode.
@@ -37,6 +39,9 @@ pub struct WorkloadState {
     /// Policy generation; 0 as long as there is none.
     pub generation: u32,
 }
+
+/// Counters of one workload for what exceeds its budget, each for one object; further objects share one.
+pub const AGGREGATES_MAX: u64 = 64;
 
 /// Key of the loss table.
 #[repr(C)]
@@ -51,5 +56,5 @@ pub struct LossKey {
 }
 
 const _: () = assert!(size_of::<Count>() == 40);
-const _: () = assert!(size_of::<WorkloadState>() == 40);
+const _: () = assert!(size_of::<WorkloadState>() == 48);
 const _: () = assert!(size_of::<LossKey>() == 16);

@@ -61,7 +61,7 @@ numbered! {
     Reason {
         /// The ring was full.
         RingFull = 0 "ring_full",
-        /// The process table was full: identity falls back to the cgroup.
+        /// The process table was full: what the process does is told without it.
         ProcessTableFull = 1 "process_table_full",
         /// The access or connection table was full: repeats are sent one by one.
         CountTableFull = 2 "count_table_full",
@@ -75,13 +75,15 @@ numbered! {
         ReadFailed = 6 "read_failed",
         /// The workload's budget was used up.
         OverBudget = 7 "over_budget",
+        /// What exceeded a budget found no room in the table either: nothing but this counter knows of it.
+        NotCounted = 8 "not_counted",
     }
 }
 
 /// Hooks, for sizing the counter array.
 pub const HOOKS: u32 = 12;
 /// Reasons, for sizing the counter array.
-pub const REASONS: u32 = 8;
+pub const REASONS: u32 = 9;
 
 const _: () = assert!(Hook::ALL.len() == HOOKS as usize);
 const _: () = assert!(Reason::ALL.len() == REASONS as usize);

@@ -27,8 +27,9 @@ pub struct InodeKey {
 
 /// What one program of one process did to one object in one way: repeats of it are counted, not sent.
 ///
-/// The object is a file ([`InodeKey`] spread over the fields) or, for environments and ptrace, a process:
-/// `ino` holds its start time, `generation` its pid.
+/// The object is a file or, for environments and ptrace, a process: `ino` holds its start time, `generation` its pid.
+/// What exceeded the budget is counted per file without the process, and beyond
+/// [`crate::count::AGGREGATES_MAX`] files, and for processes, without the object: it is zero.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct AccessKey {

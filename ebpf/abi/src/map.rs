@@ -60,8 +60,10 @@ pub mod control {
     pub const ACTIVE_GENERATION: u32 = 0;
     /// Address of the host's mount namespace, set by the adoption of process 1.
     pub const HOST_MOUNTS: u32 = 1;
-    /// First events that a workload may send in a second.
-    pub const BUDGET: u32 = 2;
+    /// First events (accesses, connections) that a workload may send in a second.
+    pub const FIRSTS_BUDGET: u32 = 2;
+    /// Beginnings of programs (forks, execs) that a workload may send in a second.
+    pub const BEGINNINGS_BUDGET: u32 = 3;
     /// Slots.
     pub const SLOTS: u32 = 8;
 }

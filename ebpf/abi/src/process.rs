@@ -18,6 +18,8 @@ pub mod flags {
     pub const MIGRATED: u32 = 1 << 5;
     /// It or an ancestor was in the workload before the agent: how it came in was not seen.
     pub const UNSEEN_ENTRY: u32 = 1 << 6;
+    /// Its program's beginning exceeded the workload's budget and was not sent; neither is its end.
+    pub const UNTOLD: u32 = 1 << 7;
 }
 
 /// Facts about an executable's file, from which user space tells its origin.

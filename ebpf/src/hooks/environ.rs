@@ -3,9 +3,9 @@
 use cofferdam_abi::event::{how, mode};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{FilesystemKey, InodeKey};
-use cofferdam_abi::process::ProcessState;
+use cofferdam_abi::process::flags;
 
-use super::file::{Touch, access};
+use super::file::{Touch, access, access_of_stranger};
 use crate::emit::{count, is_active};
 use crate::identity;
 use crate::kernel::{File, Inode, Read, Task};
@@ -22,6 +22,7 @@ pub fn opened<R: Read>(file: File<R>, inode: Inode<R>, hook: Hook) {
     }
     match Task::of_proc(inode) {
         Some(target) => reached(target, hook, how::ENVIRON, mode::READ),
+        // It has ended: its environment is empty.
         None => count(hook, Reason::ReadFailed, 0),
     }
 }
@@ -54,13 +55,11 @@ fn reached(target: Task, hook: Hook, how: u16, mode: u8) {
     };
     let object =
         InodeKey { ino: target.start(), filesystem: FilesystemKey::default(), generation: tgid, reserved: 0 };
-    let Some(process) = identity::current(hook) else {
-        count(hook, Reason::UnknownProcess, 0);
-        return;
-    };
-    // SAFETY: as above.
-    let process: &ProcessState = unsafe { &*process };
     let touch =
         Touch { object, target_workload: workload, target_cgroup: cgroup, names_of: None, hook, how, mode };
+    let Some(process) = identity::current(hook) else { return access_of_stranger(&touch) };
+    // SAFETY: as above.
+    let process = unsafe { &mut *process };
+    process.flags &= !flags::UNTOLD;
     access(&touch, process);
 }

@@ -1,12 +1,12 @@
 //! Exec, fork, exit: which process runs which program.
 
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use cofferdam_abi::event::{ExecEvent, ExitEvent, ForkEvent, PATH_LEN, kind};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::InodeKey;
 use cofferdam_abi::process::{ProcessState, facts, flags};
 
+use super::repeat::{Budget, spend};
 use crate::emit::{Moment, count, is_active, send_or_count};
 use crate::identity;
 use crate::kernel::{Bprm, Task};
@@ -29,8 +29,9 @@ pub fn checked(bprm: *const u8) {
     let workload = unsafe { (*state).workload };
     let (file, facts) = identity::describe(bprm.file().inode(), task, workload);
     let script = Script { file, facts, reserved: 0 };
-    // A thread that finds no room loses the script's inode, not the exec: evidence, counted.
-    if SCRIPTS.insert(bpf_get_current_pid_tgid(), &script, 0).is_err() {
+    // Keyed by the exec itself: by its end the calling thread may have taken the leader's id.
+    // One that finds no room loses the script's inode, not the exec: evidence, counted.
+    if SCRIPTS.insert(bprm.address(), &script, 0).is_err() {
         count(Hook::Exec, Reason::ReadFailed, workload);
     }
 }
@@ -57,8 +58,14 @@ pub fn executed(task: *const u8, bprm: *const u8) {
         start(state, task);
     }
     let (file, bits) = identity::describe(inode, task, state.workload);
-    name_binary(state, file, bits, bprm.is_script());
-    report(state, moment, previous, bprm);
+    name_binary(state, file, bits, bprm);
+    if spend(state.workload, Budget::Beginnings, moment) {
+        state.flags &= !flags::UNTOLD;
+        report(state, moment, previous, bprm);
+    } else {
+        state.flags |= flags::UNTOLD;
+        count(Hook::Exec, Reason::OverBudget, state.workload);
+    }
 }
 
 /// The first exec of a file of the container: the runtime has handed over.
@@ -78,22 +85,21 @@ fn start(state: &mut ProcessState, task: Task) {
 
 /// Sets binary and interpreter; for a script the file that the exec check saw, where there is one.
 #[inline(always)]
-fn name_binary(state: &mut ProcessState, file: InodeKey, bits: u32, is_script: bool) {
-    let thread = bpf_get_current_pid_tgid();
+fn name_binary(state: &mut ProcessState, file: InodeKey, bits: u32, bprm: Bprm) {
     state.binary = file;
     state.interpreter = InodeKey::default();
     state.facts = bits;
-    if is_script {
+    if bprm.is_script() {
         state.interpreter = file;
         state.binary = InodeKey::default();
         state.facts = facts::SCRIPT | bits & (facts::HOST_MOUNTS | facts::ROOT_KNOWN);
-        // SAFETY: keyed by the calling thread, which is here.
-        if let Some(script) = unsafe { SCRIPTS.get(thread) } {
+        // SAFETY: keyed by this exec, which is here.
+        if let Some(script) = unsafe { SCRIPTS.get(bprm.address()) } {
             state.binary = script.file;
             state.facts = facts::SCRIPT | script.facts;
         }
     }
-    let _ = SCRIPTS.remove(thread);
+    let _ = SCRIPTS.remove(bprm.address());
 }
 
 #[inline(always)]
@@ -143,8 +149,14 @@ pub fn forked(parent: *const u8, child: *const u8) {
         // Born into another cgroup (CLONE_INTO_CGROUP): no attach event follows.
         crate::hooks::cgroup::moved(&mut state, origin.workload, cgroup);
     }
+    let is_told = spend(state.workload, Budget::Beginnings, moment);
+    state.flags = if is_told { state.flags & !flags::UNTOLD } else { state.flags | flags::UNTOLD };
     if PROCESSES.insert(state.tgid, &state, 0).is_err() {
         count(Hook::Fork, Reason::ProcessTableFull, state.workload);
+    }
+    if !is_told {
+        count(Hook::Fork, Reason::OverBudget, state.workload);
+        return;
     }
     send_or_count::<ForkEvent>(&PRIORITY, Hook::Fork, state.workload, |event| {
         // SAFETY: `event` is a reserved record of this type; each field is written once.
@@ -167,9 +179,13 @@ pub fn exited(task: *const u8) {
     let tgid = task.tgid();
     let Some(state) = identity::known(tgid) else { return };
     // SAFETY: a pointer out of a map is valid until the program ends, also after the removal.
-    let (start, exec, workload) = unsafe { ((*state).start, (*state).exec, (*state).workload) };
+    let (start, exec, workload, bits) =
+        unsafe { ((*state).start, (*state).exec, (*state).workload, (*state).flags) };
     if PROCESSES.remove(tgid).is_err() {
         // Another thread, ending at the same time, was first.
+        return;
+    }
+    if bits & flags::UNTOLD != 0 {
         return;
     }
     let moment = Moment::now();

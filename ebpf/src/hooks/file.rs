@@ -14,7 +14,13 @@ use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, PRIORITY};
 
 impl Repeatable for AccessKey {
     fn aggregate(self) -> Self {
-        Self { start: 0, exec: 0, tgid: 0, ..self }
+        let of_processes = matches!(self.how, how::ENVIRON | how::PTRACE);
+        let all = Self { start: 0, exec: 0, tgid: 0, ..self };
+        if of_processes { all.nameless() } else { all }
+    }
+
+    fn nameless(self) -> Self {
+        Self { object: InodeKey::default(), ..self }
     }
 }
 
@@ -147,17 +153,13 @@ fn stale(number: u32, device: Device, found: FilesystemKey, hook: Hook) {
 /// A secret was touched by the caller.
 #[inline(always)]
 fn touched(object: InodeKey, dentry: Dentry, hook: Hook, how: u16, mode: u8) {
-    let Some(process) = identity::current(hook) else {
-        count(hook, Reason::UnknownProcess, 0);
-        return;
-    };
+    let touch =
+        Touch { object, target_workload: 0, target_cgroup: 0, names_of: Some(dentry), hook, how, mode };
+    let Some(process) = identity::current(hook) else { return access_of_stranger(&touch) };
     // SAFETY: a pointer out of a map is valid until the program ends.
     let process = unsafe { &mut *process };
-    process.flags |= flags::TAINTED;
-    access(
-        &Touch { object, target_workload: 0, target_cgroup: 0, names_of: Some(dentry), hook, how, mode },
-        process,
-    );
+    process.flags = process.flags & !flags::UNTOLD | flags::TAINTED;
+    access(&touch, process);
 }
 
 /// What was touched, and how.
@@ -176,6 +178,12 @@ pub struct Touch {
     pub how: u16,
     /// Bits of [`cofferdam_abi::event::mode`].
     pub mode: u8,
+}
+
+/// An access of a process for which the table has no room: only its cgroup tells who it is.
+#[inline(never)]
+pub fn access_of_stranger(touch: &Touch) {
+    access(touch, &identity::stranger(touch.hook));
 }
 
 /// Counts an access, and sends it if it is the first of its kind. A function of its own in the program too: its

@@ -24,6 +24,10 @@ impl Repeatable for ConnectionKey {
     fn aggregate(self) -> Self {
         Self { start: 0, exec: 0, tgid: 0, address: [0; 16], port: 0, ..self }
     }
+
+    fn nameless(self) -> Self {
+        self
+    }
 }
 
 /// The caller connects, or sends without being connected.

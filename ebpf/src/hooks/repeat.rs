@@ -3,7 +3,7 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::maps::HashMap;
-use cofferdam_abi::count::Count;
+use cofferdam_abi::count::{AGGREGATES_MAX, Count};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::map::control;
 use cofferdam_abi::process::ProcessState;
@@ -24,8 +24,10 @@ pub enum Occurrence {
 
 /// A key that can stand for all processes of a workload together.
 pub trait Repeatable: Copy {
-    /// The key under which occurrences beyond the budget are counted.
+    /// The key under which occurrences beyond the budget are counted: without the process.
     fn aggregate(self) -> Self;
+    /// As `aggregate`, and without the object: a workload that makes up objects must not fill the table.
+    fn nameless(self) -> Self;
 }
 
 /// Counts one occurrence.
@@ -40,12 +42,9 @@ pub fn occurred<K: Repeatable>(
     if again(table, key, moment) {
         return Occurrence::Counted;
     }
-    if !spend(process.workload, moment) {
+    if !spend(process.workload, Budget::Firsts, moment) {
         count(hook, Reason::OverBudget, process.workload);
-        let all = key.aggregate();
-        if !again(table, &all, moment) && !begin(table, &all, process, moment) {
-            again(table, &all, moment);
-        }
+        aggregated(table, key.aggregate(), process, hook, moment);
         return Occurrence::Counted;
     }
     if begin(table, key, process, moment) {
@@ -57,6 +56,42 @@ pub fn occurred<K: Repeatable>(
         count(hook, Reason::CountTableFull, process.workload);
         Occurrence::Uncounted(moment)
     }
+}
+
+/// Adds to a counter of the workload as a whole.
+#[inline(always)]
+fn aggregated<K: Repeatable>(
+    table: &HashMap<K, Count>,
+    mut key: K,
+    process: &ProcessState,
+    hook: Hook,
+    moment: Moment,
+) {
+    if again(table, &key, moment) {
+        return;
+    }
+    if !has_room(process.workload) {
+        key = key.nameless();
+    }
+    let counted =
+        again(table, &key, moment) || begin(table, &key, process, moment) || again(table, &key, moment);
+    if !counted {
+        count(hook, Reason::NotCounted, process.workload);
+    }
+}
+
+/// Takes one of the workload's counters for what exceeds its budget.
+#[inline(always)]
+fn has_room(workload: u64) -> bool {
+    let Some(state) = WORKLOADS.get_ptr_mut(workload) else { return false };
+    // SAFETY: a pointer out of a map is valid until the program ends. Two CPUs may both take the last one.
+    unsafe {
+        if (*state).aggregates >= AGGREGATES_MAX {
+            return false;
+        }
+        add(Some(&raw mut (*state).aggregates), 1);
+    }
+    true
 }
 
 /// Adds to a running counter, if there is one.
@@ -94,9 +129,18 @@ pub fn defer<K>(table: &HashMap<K, Count>, key: &K) -> bool {
     true
 }
 
+/// What a workload may send so much of in a second.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// First accesses and connections.
+    Firsts,
+    /// Forks and execs.
+    Beginnings,
+}
+
 /// Takes one from the workload's budget of this second. Unknown workloads share one budget, that of workload 0.
 #[inline(always)]
-fn spend(workload: u64, moment: Moment) -> bool {
+pub fn spend(workload: u64, budget: Budget, moment: Moment) -> bool {
     let Some(state) = WORKLOADS.get_ptr_mut(workload) else { return true };
     // 2^30 ns: a second, nearly, without a division.
     let second = moment.time >> 30;
@@ -105,13 +149,17 @@ fn spend(workload: u64, moment: Moment) -> bool {
     unsafe {
         if (*state).window != second {
             (*state).window = second;
-            (*state).spent = 0;
+            (*state).firsts = 0;
+            (*state).beginnings = 0;
         }
-        if (*state).spent >= CONTROL.get(control::BUDGET).copied().unwrap_or(u64::MAX) {
-            add(Some(&raw mut (*state).over_budget), 1);
+        let (spent, slot) = match budget {
+            Budget::Firsts => (&raw mut (*state).firsts, control::FIRSTS_BUDGET),
+            Budget::Beginnings => (&raw mut (*state).beginnings, control::BEGINNINGS_BUDGET),
+        };
+        if spent.read() >= CONTROL.get(slot).copied().unwrap_or(u64::MAX) {
             return false;
         }
-        add(Some(&raw mut (*state).spent), 1);
+        add(Some(spent), 1);
     }
     true
 }

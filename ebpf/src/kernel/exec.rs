@@ -18,6 +18,12 @@ impl Bprm {
         unsafe { Probed::read(self.0, offset) }
     }
 
+    /// Its address: one exec's from the first check to its end.
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
     /// The file that runs: for scripts, once resolved, the interpreter.
     #[inline(always)]
     pub fn file(self) -> File<Probed> {

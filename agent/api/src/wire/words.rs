@@ -56,7 +56,7 @@ words! {
     AccessMode { Read, Write, ReadWrite, Attach }
     TargetRelation { Own, Sibling, Other }
     BinaryOrigin { Image, Written, Memfd, Deleted, Host, Unknown }
-    SecretKind { SecretVolume, Projected, Csi, SubPath, RunSecrets, Configured, Environment }
+    SecretKind { SecretVolume, Projected, Csi, SubPath, RunSecrets, Configured, Environment, Unknown }
     Protocol { Tcp, Udp, Icmp, Sctp, Other }
     LossReason { RingFull, OverBudget, Malformed, TableFull, Unwatched, JournalShed, JournalFailed, Stopped }
     Tier { Lsm, Trampoline, Tracepoint }

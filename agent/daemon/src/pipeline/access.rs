@@ -6,7 +6,7 @@ use cofferdam_model::{
 };
 use cofferdam_sensor::abi::count::Count;
 use cofferdam_sensor::abi::event::{how, mode};
-use cofferdam_sensor::abi::key::AccessKey;
+use cofferdam_sensor::abi::key::{AccessKey, InodeKey};
 use cofferdam_sensor::{Event, model_inode};
 
 use super::{Pipeline, first_count, verdict_of};
@@ -65,17 +65,23 @@ impl Pipeline {
         names: &[String],
         told: Option<Told>,
     ) {
+        let is_new = told.is_some() || count.unsent != 0 || key.tgid == 0;
         let (target, uid, generation) =
             told.map_or((None, None, 0), |told| (Some(told.target), Some(told.uid), told.generation));
         let is_process = matches!(key.how, how::ENVIRON | how::PTRACE);
         let cgroup = CgroupId(count.cgroup);
         let workload = self.state.workload_of(WorkloadId(key.workload), cgroup);
         let exec = key.program();
-        let target = is_process.then(|| self.target(key, workload, target));
+        let is_one_process = is_process && key.object.generation != 0;
+        let target = is_one_process.then(|| self.target(key, workload, target));
         let secret = match &target {
             Some(target) => environment(target.workload),
+            None if is_process => environment(WorkloadId::UNKNOWN),
             None => match self.secrets.resolve(model_inode(key.object), names, &mut self.query) {
                 Some(secret) => secret,
+                None if is_new && key.tgid != std::process::id() => {
+                    unknown(key.object == InodeKey::default())
+                }
                 // Not one of ours any more, or the self-test's.
                 None => return,
             },
@@ -148,6 +154,19 @@ pub fn environment(owner: WorkloadId) -> SecretRef {
         uid: None,
         key: None,
         owner: owner.is_known().then_some(owner),
+    }
+}
+
+/// A secret that nobody can name any more, or several that share a counter.
+fn unknown(several: bool) -> SecretRef {
+    SecretRef {
+        kind: SecretKind::Unknown,
+        namespace: None,
+        name: if several { "several" } else { "unknown" }.to_owned(),
+        pod_uid: None,
+        uid: None,
+        key: None,
+        owner: None,
     }
 }
 

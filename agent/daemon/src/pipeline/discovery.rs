@@ -57,6 +57,14 @@ impl Pipeline {
         }
     }
 
+    /// Finds configured files that were replaced; `true` if there are any, and the mounts are to be looked at again.
+    pub fn find_replaced(&mut self, now: BootTime) -> bool {
+        let records = self.secrets.replaced(now);
+        let found = !records.is_empty();
+        self.batch.extend(records);
+        found
+    }
+
     /// Looks at the host's mounts again.
     pub fn refresh_secrets(&mut self, host: &MountTable, now: BootTime) {
         let Self { secrets, query, tables, batch, .. } = self;

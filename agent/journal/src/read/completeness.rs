@@ -16,6 +16,8 @@ pub(super) struct RowsSay {
     pub(super) unknown_workloads: u64,
     /// Events of rows without a process: over budget, counted in the rows.
     pub(super) without_process: u64,
+    /// The rows are programs: one that exceeded a budget is nowhere else.
+    pub(super) are_programs: bool,
     /// The reader's own bound was hit.
     pub(super) left_out: Option<usize>,
 }
@@ -49,6 +51,17 @@ pub(super) fn answer<Row>(
     reasons.extend(
         sums.iter().map(|((hook, reason), count)| format!("{count} events lost by {hook}: {reason}")),
     );
+    let untold = losses.iter().filter(|loss| {
+        say.are_programs
+            && loss.reason == LossReason::OverBudget
+            && matches!(loss.hook.as_str(), "exec" | "fork")
+    });
+    match untold.map(|loss| loss.count).sum() {
+        0_u64 => {}
+        count => {
+            reasons.push(format!("{count} forks and execs beyond their workload's budget are not itemised"))
+        }
+    }
     let over_budget = losses.iter().filter(|loss| !loss.reason.is_loss()).map(|loss| loss.count).sum();
     for missing in library.missing.borrow().iter() {
         let (begun, next) = missing.range;

@@ -237,7 +237,12 @@ impl Reader {
             None => count(rows.iter().filter(|row| nameless(row))),
         };
         let left_out = (found.left_out && !limited(question, bound)).then_some(bound);
-        answer(names.library, question, rows, RowsSay { unknown_workloads, without_process, left_out })
+        answer(
+            names.library,
+            question,
+            rows,
+            RowsSay { unknown_workloads, without_process, left_out, are_programs: false },
+        )
     }
 
     fn ask_processes(&self, names: &mut Names<'_>, question: &Question) -> Answer<ProcessRow> {
@@ -249,7 +254,7 @@ impl Reader {
             None => count(rows.iter().filter(|row| row.workload.is_none())),
         };
         let left_out = (found.left_out && !limited(question, bound)).then_some(bound);
-        let say = RowsSay { unknown_workloads, left_out, ..RowsSay::default() };
+        let say = RowsSay { unknown_workloads, left_out, are_programs: true, ..RowsSay::default() };
         answer(names.library, question, rows, say)
     }
 
