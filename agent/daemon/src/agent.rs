@@ -38,6 +38,8 @@ const LINGER: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks for processes whose end was not seen.
 const SWEEP_TICKS: u64 = 30;
+/// Ticks between two looks at the journal as others see it.
+const LOOK_TICKS: u64 = 5;
 /// Live events kept for watchers that fall behind.
 const LIVE_EVENTS: usize = 8_192;
 
@@ -260,6 +262,11 @@ impl Agent {
                 if self.ticks.is_multiple_of(SWEEP_TICKS) {
                     self.pipeline.sweep(now);
                 }
+                if self.ticks.is_multiple_of(LOOK_TICKS)
+                    && let Err(error) = self.journal.look_after()
+                {
+                    tracing::error!(%error, "the journal cannot be looked after");
+                }
                 self.commit(now);
                 self.publish_status();
             } else {
@@ -319,7 +326,9 @@ impl Agent {
         match self.journal.append_seen(clock, &self.boot, &batch, now) {
             Ok(committed) => {
                 committed.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
-                if committed.notices.iter().any(|notice| matches!(notice, Notice::SetAside { .. })) {
+                let begun_anew =
+                    |notice: &Notice| matches!(notice, Notice::SetAside { .. } | Notice::Gone { .. });
+                if committed.notices.iter().any(begun_anew) {
                     self.pipeline.tell_again(now);
                 }
                 self.pipeline.committed();

@@ -8,7 +8,8 @@ use crate::bench::wait::Look;
 use crate::bench::{AgentOptions, Hog, until};
 use crate::stage::{Ledger, PerTier, Scenario, Stage, Went, access};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("faults/disk-full-for-long", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario = Scenario::new("faults/disk-full-for-long", PerTier::SEEN, play)
+    .counting(&["over_budget", "ring_full", "lost"]);
 
 const DISK: u32 = 32;
 const FILES: u64 = 1_000;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use cofferdam_model::AccessRow;
 
-use crate::bench::AgentOptions;
+use crate::bench::{Agent, AgentOptions};
 use crate::stage::{PerTier, Scenario, Stage, Went, access};
 
 pub(super) const SCENARIO: Scenario = Scenario::new("faults/journal-corrupt", PerTier::SEEN, play);
@@ -32,9 +32,14 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     watched.must_report(&app, &of_main(3))?;
     watched.must_report(&app, &access(&app).to(&creds, "password").by_child(&app))?;
 
+    is_set_aside(&agent, &damaged)
+}
+
+/// The file with this content is set aside as it was, and everybody who asks is told.
+pub(super) fn is_set_aside(agent: &Agent, damaged: &[u8]) -> Result<()> {
     agent.says("set a corrupt segment aside")?;
     let told = agent.asked(|answers| answers.status())?.journal.errors;
-    let aside = files_of(&journal, ".sqlite.corrupt-")?;
+    let aside = files_of(&agent.state_dir().join("journal"), ".sqlite.corrupt-")?;
     ensure!(aside.len() == 1, "set aside are {aside:?}");
     let named = told.iter().any(|error| error.contains(&aside[0].display().to_string()));
     ensure!(named, "status does not name {}: {told:?}", aside[0].display());
@@ -51,11 +56,11 @@ fn play(stage: &Stage<'_>) -> Result<()> {
 }
 
 /// Overwrites the file that was written last, and its log, with what is no journal; returns what stands there now.
-fn damage(journal: &Path) -> Result<Vec<u8>> {
+pub(super) fn damage(journal: &Path) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     for end in [".sqlite-wal", ".sqlite"] {
         let files = files_of(journal, end)?;
-        let file = files.iter().filter(|file| file.to_string_lossy().ends_with(end)).next_back();
+        let file = files.iter().rfind(|file| file.to_string_lossy().ends_with(end));
         let file = file.with_context(|| format!("no file *{end} in {}", journal.display()))?;
         let length = fs::metadata(file).with_context(|| format!("looking at {}", file.display()))?.len();
         content = vec![0xa5; usize::try_from(length).context("the length of a file")?];

@@ -6,6 +6,7 @@ mod canary;
 mod disk_full;
 mod disk_full_for_long;
 mod journal_corrupt;
+mod journal_corrupt_while_written;
 mod no_btf;
 mod no_cgroups;
 mod no_runtime;
@@ -24,6 +25,7 @@ pub(super) const ALL: &[Scenario] = &[
     not_dumpable::SCENARIO,
     canary::SCENARIO,
     journal_corrupt::SCENARIO,
+    journal_corrupt_while_written::SCENARIO,
     disk_full::SCENARIO,
     disk_full_for_long::SCENARIO,
     no_runtime::SCENARIO,

@@ -22,7 +22,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     };
 
     reads_and_is_known()?;
-    ensure!(of_runtime(&agent)?.contains("no socket at"), "status says: {}", of_runtime(&agent)?);
+    agent_says_of_runtime(&agent, "no socket at")?;
 
     let impostor = Impostor::at(&socket)?;
     until("the agent to have met every manner, and to have come again", || {
@@ -41,8 +41,16 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     stage.ledger()?.is_clean_since(&Ledger::default(), &[])
 }
 
+/// Waits until `status` says of the runtime what contains these words.
+pub(super) fn agent_says_of_runtime(agent: &Agent, words: &str) -> Result<()> {
+    until(&format!("status to say `{words}` of the runtime"), || {
+        let said = of_runtime(agent)?;
+        Ok(if said.contains(words) { Look::Found(()) } else { Look::NotYet(format!("it says: {said}")) })
+    })
+}
+
 /// What `status` says of the runtime.
-pub(super) fn of_runtime(agent: &Agent) -> Result<String> {
+fn of_runtime(agent: &Agent) -> Result<String> {
     let sources = agent.asked(|answers| answers.status())?.sources;
     let runtime = sources.into_iter().find(|source| source.name == "CRI");
     Ok(runtime.context("status says nothing of the runtime")?.state)

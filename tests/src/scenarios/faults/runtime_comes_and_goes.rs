@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
-use super::no_runtime::of_runtime;
+use super::no_runtime::agent_says_of_runtime;
 use crate::bench::wait::Look;
 use crate::bench::{Agent, AgentOptions, Secret, until};
 use crate::cri_pod::{ContainerSpec, Containerd, Pod, PodSpec};
@@ -25,7 +25,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     agent_says_of_runtime(&agent, "no socket at")?;
 
     let mut containerd = Containerd::start(&folder, stage.image())?;
-    agent_says_of_runtime(&agent, "containerd v")?;
+    agent_says_of_runtime(&agent, "containerd ")?;
     let before = stage.volume("before-creds", &["password"])?;
     let pod = containerd.start_pod(&spec(&stage, "before", &before)?)?;
     is_named(&agent, &pod, "before")?;
@@ -39,7 +39,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     agent_says_of_runtime(&agent, "no runtime answers")?;
 
     containerd.resume()?;
-    agent_says_of_runtime(&agent, "containerd v")?;
+    agent_says_of_runtime(&agent, "containerd ")?;
     let after = stage.volume("after-creds", &["password"])?;
     is_named(&agent, &containerd.start_pod(&spec(&stage, "after", &after)?)?, "after")
 }
@@ -68,12 +68,5 @@ fn is_named(agent: &Agent, pod: &Pod<'_>, name: &str) -> Result<()> {
         let wanted = format!("shop/{name}/app");
         let named = rows.len() == 1 && rows[0].workload.as_ref() == Some(&wanted) && rows[0].count == 1;
         Ok(if named { Look::Found(()) } else { Look::NotYet(format!("there are {}", listed(&rows))) })
-    })
-}
-
-fn agent_says_of_runtime(agent: &Agent, words: &str) -> Result<()> {
-    until(&format!("status to say `{words}` of the runtime"), || {
-        let said = of_runtime(agent)?;
-        Ok(if said.contains(words) { Look::Found(()) } else { Look::NotYet(format!("it says: {said}")) })
     })
 }
