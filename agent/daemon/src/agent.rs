@@ -14,12 +14,13 @@ use cofferdam_inventory::mounts::{MountTable, MountWatch};
 use cofferdam_inventory::names::ContainerNames;
 use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
 use cofferdam_inventory::volumes::ConfiguredSecret;
-use cofferdam_journal::Journal;
-use cofferdam_model::{BootId, BootTime, WallTime};
+use cofferdam_journal::{Journal, Notice};
+use cofferdam_model::{BootId, BootTime, Clock, Record, WallTime};
 use cofferdam_sensor::{Event, HookReport, Rings, Sensor, Tier};
 use tokio::sync::{mpsc as tokio_mpsc, watch};
 
-use crate::backend::{self, Answers, Shared};
+use crate::backend::{self, Answers, Shared, Trouble};
+use crate::backlog::Backlog;
 use crate::config::Checked;
 use crate::live::View;
 use crate::naming::{self, Naming};
@@ -37,6 +38,8 @@ const LINGER: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks for processes whose end was not seen.
 const SWEEP_TICKS: u64 = 30;
+/// Ticks between two looks at the journal as others see it.
+const LOOK_TICKS: u64 = 5;
 /// Live events kept for watchers that fall behind.
 const LIVE_EVENTS: usize = 8_192;
 
@@ -58,7 +61,7 @@ enum Message {
 /// If it cannot start, or the journal cannot be written at all.
 pub fn run(args: &Args, checked: Checked) -> Result<()> {
     let started = WallTime::now();
-    host::require_root()?;
+    host::require_the_needed()?;
     host::warn_of_policies(&args.policy_dir);
     host::seal()?;
     let mount_watch =
@@ -94,6 +97,7 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
         .collect();
     let runtimes = RuntimesOnDisk::new(RuntimeFolders::default(), root_cgroup.clone());
     let status: Shared = Shared::default();
+    let trouble = Trouble::default();
     let live = Live::new(LIVE_EVENTS);
     let node = status::Node {
         name: checked.node.clone(),
@@ -113,10 +117,12 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
         pipeline: Pipeline::new(Secrets::new(configured), tables, query),
         naming: Naming::new(runtimes, checked.credential_names),
         journal,
+        backlog: Backlog::default(),
         boot,
         mounts,
         live: live.clone(),
         status: Arc::clone(&status),
+        trouble: Arc::clone(&trouble),
         hooks: hooks.clone(),
         tier,
         node,
@@ -134,7 +140,7 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
     agent.take_events(pending, 0, host::boot_time());
     agent.begin(watched, resumed)?;
     watch_mounts(mount_watch, sender.clone())?;
-    let answers = Arc::new(Answers { journal: journal_dir, status, hooks, tier, no_better, live });
+    let answers = Arc::new(Answers { journal: journal_dir, status, trouble, hooks, tier, no_better, live });
     let server = serve(socket, answers, sender, cri)?;
     announce();
     agent.work(&receiver)?;
@@ -156,10 +162,13 @@ struct Agent {
     pipeline: Pipeline,
     naming: Naming,
     journal: Journal,
+    /// What the journal could not take.
+    backlog: Backlog,
     boot: BootId,
     mounts: MountTable,
     live: Live,
     status: Shared,
+    trouble: Trouble,
     hooks: Vec<HookReport>,
     tier: Tier,
     node: status::Node,
@@ -206,7 +215,7 @@ impl Agent {
         let since = if resumed { self.journal.seen_until(&self.boot).unwrap_or(watched) } else { watched };
         self.journal.begin_coverage(&clock, &self.boot, since, &hooks)?;
         self.ready = Some(WallTime::now());
-        self.commit(host::boot_time())?;
+        self.commit(host::boot_time());
         self.publish_status();
         Ok(())
     }
@@ -256,10 +265,15 @@ impl Agent {
                 if self.ticks.is_multiple_of(SWEEP_TICKS) {
                     self.pipeline.sweep(now);
                 }
-                self.commit(now)?;
+                if self.ticks.is_multiple_of(LOOK_TICKS)
+                    && let Err(error) = self.journal.look_after()
+                {
+                    tracing::error!(%error, "the journal cannot be looked after");
+                }
+                self.commit(now);
                 self.publish_status();
             } else {
-                self.commit(now)?;
+                self.commit(now);
             }
         }
     }
@@ -291,35 +305,59 @@ impl Agent {
         self.pipeline.refresh_secrets(&self.mounts, now);
     }
 
-    /// Shows the batch to watchers and writes it. A journal that cannot be written loses the batch, says so, and
+    /// Shows the batch to watchers and writes it. What a journal that cannot be written does not take waits, and
     /// watching goes on.
-    fn commit(&mut self, now: BootTime) -> Result<()> {
-        let batch = self.pipeline.take_batch();
+    fn commit(&mut self, now: BootTime) {
+        let fresh = self.pipeline.take_batch();
         let clock = host::clock();
         if self.live.watchers() > 0 {
             let view = View { state: &self.pipeline.state, boot: &self.boot, clock };
-            batch.iter().filter_map(|record| view.event(record)).for_each(|event| self.live.publish(event));
+            fresh.iter().filter_map(|record| view.event(record)).for_each(|event| self.live.publish(event));
         }
+        if !self.backlog.is_due() {
+            return self.wait_for_journal(fresh, now);
+        }
+        self.write(fresh, &clock, now);
+        *backend::lock(&self.trouble) = self.backlog.told();
+    }
+
+    fn write(&mut self, fresh: Vec<Record>, clock: &Clock, now: BootTime) {
+        let batch = self.backlog.with(fresh);
         if batch.is_empty() && self.last_tick.elapsed() > Duration::from_millis(5) {
-            return Ok(());
+            return;
         }
-        match self.journal.append_seen(&clock, &self.boot, &batch, now) {
+        match self.journal.append_seen(clock, &self.boot, &batch, now) {
             Ok(committed) => {
                 committed.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
+                let begun_anew =
+                    |notice: &Notice| matches!(notice, Notice::SetAside { .. } | Notice::Gone { .. });
+                if committed.notices.iter().any(begun_anew) {
+                    self.pipeline.tell_again(now);
+                }
                 self.pipeline.committed();
+                if let Some(since) = self.backlog.written() {
+                    tracing::warn!(%since, records = batch.len(), "the journal can be written again: what waited stands in it");
+                }
             }
             Err(error) => {
-                tracing::error!(%error, records = batch.len(), "the journal could not be written");
-                self.pipeline.lost_batch(&batch, now);
+                tracing::error!(%error, records = batch.len(), "the journal cannot be written: watching goes on, records wait");
+                self.backlog.failed(error.to_string(), now);
+                self.wait_for_journal(batch, now);
             }
         }
-        Ok(())
+    }
+
+    /// Keeps records until the journal can be written; what there is no room for is a loss.
+    fn wait_for_journal(&mut self, records: Vec<Record>, now: BootTime) {
+        let given_up = self.backlog.keep(records);
+        self.pipeline.given_up(given_up, self.backlog.since().unwrap_or(now), now);
     }
 
     fn publish_status(&mut self) {
         let cri = self.cri_status.borrow().clone();
-        let status =
+        let mut status =
             status::make(&self.node, self.ready, self.tier, &self.hooks, &self.pipeline, &self.journal, &cri);
+        status.journal.errors.extend(self.backlog.told());
         *backend::lock(&self.status) = Some(status);
     }
 
@@ -329,7 +367,11 @@ impl Agent {
         if let Err(error) = self.pipeline.tick(now) {
             tracing::error!(%error, "the last counters could not be read; the next agent will");
         }
-        self.commit(now)?;
+        let last = self.pipeline.take_batch();
+        self.write(last, &host::clock(), now);
+        if self.backlog.len() > 0 {
+            tracing::error!(records = self.backlog.len(), "what waits for the journal is lost");
+        }
         self.journal
             .end_coverage(&host::clock(), &self.boot, now, "stopped")
             .context("cannot note the end")?;
@@ -347,10 +389,12 @@ struct Cri {
 /// Copies events out of the rings; decides nothing.
 fn read_rings(mut rings: Rings, to: SyncSender<Message>) -> Result<thread::JoinHandle<()>> {
     let work = move || {
+        let mut malformed = 0;
         loop {
             let mut events = Vec::new();
             rings.drain(BATCH, &mut events);
-            if events.is_empty() {
+            let told = std::mem::replace(&mut malformed, rings.malformed());
+            if events.is_empty() && told == malformed {
                 if let Err(error) = rings.wait(Duration::from_secs(1)) {
                     tracing::error!(%error, "cannot wait for events");
                     return;
@@ -358,7 +402,7 @@ fn read_rings(mut rings: Rings, to: SyncSender<Message>) -> Result<thread::JoinH
                 continue;
             }
             let full = events.len() >= BATCH;
-            if to.send(Message::Events(events, rings.malformed())).is_err() {
+            if to.send(Message::Events(events, malformed)).is_err() {
                 return;
             }
             if !full {

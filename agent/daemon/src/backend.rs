@@ -7,7 +7,7 @@ use cofferdam_api::{
     Backend, BackendError, CheckResult, Doctor, Ending, Event, HookState, Live, Rows, Status,
 };
 use cofferdam_journal::Reader;
-use cofferdam_model::{AccessRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, Answer, ConnectionRow, Filter, SecretRow, WorkloadRow};
 use cofferdam_sensor::probe::{self, Outcome};
 use cofferdam_sensor::{AttachState, BLIND_SPOTS, HookReport, Tier};
 
@@ -17,12 +17,17 @@ const MOST_ROWS: usize = 20_000;
 /// What the agent tells of itself; the pipeline renews it every second.
 pub type Shared = Arc<Mutex<Option<Status>>>;
 
+/// Why the journal lacks what happens now, if it cannot be written.
+pub type Trouble = Arc<Mutex<Option<String>>>;
+
 /// Answers.
 pub struct Answers {
     /// Where the journal lies.
     pub journal: PathBuf,
     /// The agent's own state.
     pub status: Shared,
+    /// What is wrong with the journal.
+    pub trouble: Trouble,
     /// What became of the hooks.
     pub hooks: Vec<HookReport>,
     /// The tier.
@@ -38,10 +43,19 @@ impl Answers {
         let reader = Reader::open(&self.journal).map_err(failed)?;
         Ok(reader.with_most_rows(MOST_ROWS))
     }
+
+    /// The answer as far as the journal goes; what waits to be written to it is not in it.
+    fn honest<Row>(&self, mut answer: Answer<Row>) -> Answer<Row> {
+        if let Some(trouble) = lock(&self.trouble).as_ref() {
+            answer.completeness.complete = false;
+            answer.completeness.reasons.push(format!("the journal lacks the latest: {trouble}"));
+        }
+        answer
+    }
 }
 
-/// Locks, also after a panic elsewhere: the status is replaced as a whole and cannot be half written.
-pub fn lock(shared: &Shared) -> MutexGuard<'_, Option<Status>> {
+/// Locks, also after a panic elsewhere: what is shared is replaced as a whole and cannot be half written.
+pub fn lock<T>(shared: &Mutex<Option<T>>) -> MutexGuard<'_, Option<T>> {
     shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -51,7 +65,7 @@ fn failed(error: cofferdam_journal::Error) -> BackendError {
 
 impl Backend for Answers {
     fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError> {
-        rows.answer(self.reader()?.accesses(filter).map_err(failed)?)
+        rows.answer(self.honest(self.reader()?.accesses(filter).map_err(failed)?))
     }
 
     fn connections(
@@ -59,20 +73,21 @@ impl Backend for Answers {
         filter: &Filter,
         rows: &mut Rows<'_, ConnectionRow>,
     ) -> Result<Ending, BackendError> {
-        rows.answer(self.reader()?.connections(filter).map_err(failed)?)
+        rows.answer(self.honest(self.reader()?.connections(filter).map_err(failed)?))
     }
 
     fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {
         let timeline = self.reader()?.timeline(filter).map_err(failed)?;
-        rows.timeline(timeline.processes, timeline.accesses, timeline.connections, timeline.losses)
+        let accesses = self.honest(timeline.accesses);
+        rows.timeline(timeline.processes, accesses, timeline.connections, timeline.losses)
     }
 
     fn workloads(&self, filter: &Filter, rows: &mut Rows<'_, WorkloadRow>) -> Result<Ending, BackendError> {
-        rows.answer(self.reader()?.workloads(filter).map_err(failed)?)
+        rows.answer(self.honest(self.reader()?.workloads(filter).map_err(failed)?))
     }
 
     fn secrets(&self, filter: &Filter, rows: &mut Rows<'_, SecretRow>) -> Result<Ending, BackendError> {
-        rows.answer(self.reader()?.secrets(filter).map_err(failed)?)
+        rows.answer(self.honest(self.reader()?.secrets(filter).map_err(failed)?))
     }
 
     fn status(&self) -> Result<Status, BackendError> {

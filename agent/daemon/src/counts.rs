@@ -127,6 +127,11 @@ impl<K: Key> Counts<K> {
         reading
     }
 
+    /// Lets the next reading tell every counter that still runs, under the id that it had.
+    pub fn tell_again(&mut self) {
+        self.told.values_mut().for_each(|told| told.total = 0);
+    }
+
     /// Processes that have counters, with the program that each counter is of.
     pub fn programs(&self) -> impl Iterator<Item = (ProcessKey, Option<EventId>)> {
         self.told.keys().filter_map(|key| Some((key.process()?, key.program())))
@@ -151,6 +156,17 @@ mod tests {
         let id = EventId::new(BootTime::from_nanos(100), 0);
         counts.first(key(1), id);
         assert!(counts.read(&[(key(1), count(1))], &Ended::default()).grown.is_empty());
+        let grown = counts.read(&[(key(1), count(4))], &Ended::default()).grown;
+        assert_eq!((grown.len(), grown[0].1, grown[0].2.total), (1, id, 4));
+    }
+
+    #[test]
+    fn what_is_to_be_told_again_is_told_whole_and_under_its_id() {
+        let mut counts = Counts::default();
+        let id = EventId::new(BootTime::from_nanos(99), 3);
+        counts.first(key(1), id);
+        counts.read(&[(key(1), count(4))], &Ended::default());
+        counts.tell_again();
         let grown = counts.read(&[(key(1), count(4))], &Ended::default()).grown;
         assert_eq!((grown.len(), grown[0].1, grown[0].2.total), (1, id, 4));
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use cofferdam_model::{BootId, BootTime, Clock, WallTime};
 use cofferdam_sensor::is_bpffs;
+use cofferdam_sensor::probe::{self, Check, Outcome};
 use nix::mount::{MsFlags, mount};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::time::{ClockId, clock_gettime};
@@ -13,17 +14,22 @@ use nix::time::{ClockId, clock_gettime};
 /// Where the kernel keeps the security file system.
 const SECURITYFS: &str = "/sys/kernel/security";
 
-/// Kernel programs can only be loaded by root.
+/// Looks whether the host has what the agent cannot do without, before anything is made.
 ///
 /// # Errors
-/// If the agent is not.
-pub fn require_root() -> Result<()> {
-    let user = nix::unistd::geteuid();
-    ensure!(
-        user.is_root(),
-        "cofferdamd runs as uid {user}: loading kernel programs needs root; run it as root"
-    );
+/// With what is missing, what that costs and what to do, for all of it.
+pub fn require_the_needed() -> Result<()> {
+    let lacking = probe::host().into_iter().filter(|check| check.outcome == Outcome::Fail);
+    let told: Vec<String> = lacking.map(|check| told(&check)).collect();
+    ensure!(told.is_empty(), "cannot start. {}", told.join(". "));
     Ok(())
+}
+
+fn told(check: &Check) -> String {
+    let Check { name, found, costs, remedy, .. } = check;
+    let costs = costs.map(|costs| format!(": {costs}")).unwrap_or_default();
+    let remedy = remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    format!("{name}: {found}{costs}{remedy}")
 }
 
 /// Policies are not enforced by this version: whoever has put some here must not believe that they are.

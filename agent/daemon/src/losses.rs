@@ -48,6 +48,22 @@ impl Losses {
         losses
     }
 
+    /// What the agent itself has lost; nobody knows of which workload.
+    pub fn of_the_agent(
+        &mut self,
+        part: &str,
+        reason: LossReason,
+        count: u64,
+        since: BootTime,
+        now: BootTime,
+    ) -> Option<Loss> {
+        if count == 0 {
+            return None;
+        }
+        *self.lost.entry(WorkloadId::UNKNOWN).or_default() += count;
+        Some(Loss { since, until: now, hook: part.to_owned(), workload: None, reason, count })
+    }
+
     /// Events lost since the agent's start, by workload.
     pub fn lost(&self) -> &HashMap<WorkloadId, u64> {
         &self.lost
@@ -97,6 +113,18 @@ mod tests {
         losses.resume(&[(FULL, 5)]);
         assert!(losses.look(&[(FULL, 5)], BootTime::from_nanos(1)).is_empty());
         assert_eq!(losses.look(&[(FULL, 6)], BootTime::from_nanos(2))[0].count, 1);
+    }
+
+    #[test]
+    fn what_the_agent_itself_loses_is_told_and_summed_like_what_the_kernel_loses() {
+        let mut losses = Losses::default();
+        let times = [10, 20].map(BootTime::from_nanos);
+        assert!(losses.of_the_agent("ring", LossReason::Malformed, 0, times[0], times[1]).is_none());
+        let loss = losses.of_the_agent("ring", LossReason::Malformed, 2, times[0], times[1]).unwrap();
+        assert_eq!((loss.hook.as_str(), loss.reason, loss.count), ("ring", LossReason::Malformed, 2));
+        assert_eq!((loss.since, loss.until, loss.workload), (times[0], times[1], None));
+        losses.of_the_agent("journal", LossReason::JournalFailed, 3, times[0], times[1]);
+        assert_eq!(losses.lost()[&WorkloadId::UNKNOWN], 5);
     }
 
     #[test]

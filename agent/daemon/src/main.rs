@@ -5,6 +5,7 @@
 mod adopt;
 mod agent;
 mod backend;
+mod backlog;
 mod bundle;
 mod config;
 mod counts;

@@ -5,12 +5,15 @@ mod connection;
 mod counters;
 mod discovery;
 
+use std::collections::BTreeSet;
+
 use cofferdam_inventory::cgroup_path::RuntimeState;
 use cofferdam_inventory::hierarchy::FoundCgroup;
 use cofferdam_inventory::processes::Beginning;
 use cofferdam_inventory::workloads::WorkloadChange;
 use cofferdam_model::{
-    BootTime, CgroupId, EventId, Loss, LossReason, Process, ProcessKey, Record, Verdict, Workload, WorkloadId,
+    BootTime, CgroupId, EventId, LossReason, PodUid, Process, ProcessKey, Record, Verdict, Workload,
+    WorkloadId,
 };
 use cofferdam_sensor::abi::count::{Count, LossKey};
 use cofferdam_sensor::abi::event::verdict;
@@ -102,25 +105,25 @@ impl Pipeline {
         self.tables.keep_only(&filesystems, &files)
     }
 
-    /// A batch could not be written: its events are a loss. Counters are monotonic: what they tell next is whole.
-    pub fn lost_batch(&mut self, batch: &[Record], now: BootTime) {
-        let is_event = |record: &&Record| {
-            matches!(
-                record,
-                Record::Access(_) | Record::Connection(_) | Record::Process(_) | Record::Exit { .. }
-            )
-        };
-        let count = batch.iter().filter(is_event).count() as u64;
-        if count > 0 {
-            self.batch.push(Record::Loss(Loss {
-                since: now,
-                until: now,
-                hook: "journal".to_owned(),
-                workload: None,
-                reason: LossReason::JournalFailed,
-                count,
-            }));
+    /// Events that waited for the journal were given up.
+    pub fn given_up(&mut self, count: u64, since: BootTime, now: BootTime) {
+        let loss = self.losses.of_the_agent("journal", LossReason::JournalFailed, count, since, now);
+        self.batch.extend(loss.map(Record::Loss));
+    }
+
+    /// The journal has begun anew: tells it everything that is so now. Counters follow with the next reading.
+    pub fn tell_again(&mut self, now: BootTime) {
+        self.batch.extend(self.state.workloads.iter().cloned().map(Record::Workload));
+        self.batch.extend(self.secrets.present(now));
+        let pods: BTreeSet<PodUid> =
+            self.state.workloads.iter().filter_map(|workload| workload.kind.pod_uid().cloned()).collect();
+        for pod in pods {
+            let containers = self.state.of_pod(&pod);
+            self.batch.extend(self.secrets.of_pod(&pod, &containers, now));
         }
+        self.batch.extend(self.state.processes.told().into_iter().map(Record::Process));
+        self.accesses.tell_again();
+        self.connections.tell_again();
     }
 
     /// Adds a record from beside the stream of events.
@@ -294,16 +297,8 @@ impl Pipeline {
 
     /// Records that could not be decoded are a loss like any other.
     pub fn malformed(&mut self, count: u64, since: BootTime, now: BootTime) {
-        if count > 0 {
-            self.batch.push(Record::Loss(Loss {
-                since,
-                until: now,
-                hook: "ring".to_owned(),
-                workload: None,
-                reason: LossReason::Malformed,
-                count,
-            }));
-        }
+        let loss = self.losses.of_the_agent("ring", LossReason::Malformed, count, since, now);
+        self.batch.extend(loss.map(Record::Loss));
     }
 }
 

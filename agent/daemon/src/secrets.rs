@@ -278,6 +278,12 @@ impl Secrets {
             .collect()
     }
 
+    /// Records of every volume that is there, with the container that it is of.
+    pub fn present(&self, now: BootTime) -> Vec<Record> {
+        let owner = |volume: &Volume| volume.secret.owner.into_iter().collect();
+        self.volumes.iter().map(|volume| record(volume, owner(volume), now, None)).collect()
+    }
+
     /// Whether a container's mount table was looked at.
     pub fn has_view(&self, container: WorkloadId) -> bool {
         self.views.contains_key(&container)

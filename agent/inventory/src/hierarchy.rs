@@ -21,12 +21,14 @@ pub const WALK_MAX: usize = 32_768;
 pub enum HierarchyError {
     /// Only version 1.
     #[error(
-        "cgroup v2 is not mounted, only version 1: events cannot be attributed. Boot with \
+        "cgroup v2 is not mounted, only version 1: processes cannot be tied to workloads. Boot with \
          systemd.unified_cgroup_hierarchy=1, or mount it beside: mount -t cgroup2 none /sys/fs/cgroup/unified"
     )]
     OnlyVersion1,
     /// Neither.
-    #[error("cgroup v2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup")]
+    #[error(
+        "cgroup v2 is not mounted: processes cannot be tied to workloads. Mount it: mount -t cgroup2 none /sys/fs/cgroup"
+    )]
     NotMounted,
     /// Seen from a cgroup namespace.
     #[error(

@@ -124,6 +124,15 @@ impl Processes {
         records
     }
 
+    /// Every program that the journal was told of and that is remembered, in the order of their beginnings: for a
+    /// journal that has begun anew.
+    pub fn told(&self) -> Vec<Process> {
+        let told = self.programs.values().filter(|program| program.journalled);
+        let mut told: Vec<Process> = told.map(|program| program.process.clone()).collect();
+        told.sort_by_key(|process| process.exec);
+        told
+    }
+
     /// A process ended. Whether that is to be journalled: only if its program was.
     pub fn exited(&mut self, key: ProcessKey, exec: EventId, at: BootTime) -> bool {
         if self.current.get(&key.pid) == Some(&exec) {

@@ -143,6 +143,35 @@ fn a_segment_that_becomes_corrupt_while_it_is_written_is_set_aside() {
 }
 
 #[test]
+fn a_segment_that_nobody_can_read_any_more_is_noticed_by_looking_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path());
+    append(&mut journal, &[Record::Access(access(0, 101, 10, volume("creds", "k")))]);
+    journal.look_after().unwrap();
+    assert_eq!(rows(dir.path()), 1, "a sound segment is left alone");
+
+    let newest = segments(dir.path()).pop().unwrap();
+    for path in [newest.clone(), newest.with_extension("sqlite-wal")] {
+        let length = std::fs::metadata(&path).unwrap().len();
+        std::fs::write(&path, vec![0xa5; usize::try_from(length).unwrap()]).unwrap();
+    }
+    journal.look_after().unwrap();
+    let committed = journal
+        .append(&clock(), &boot(), &[Record::Access(access(1, 101, 10, volume("creds", "k")))])
+        .unwrap();
+    assert!(matches!(committed.notices[..], [Notice::SetAside { .. }]), "{:?}", committed.notices);
+    assert_eq!(rows(dir.path()), 1);
+
+    std::fs::remove_file(segments(dir.path()).pop().unwrap()).unwrap();
+    journal.look_after().unwrap();
+    let committed = journal
+        .append(&clock(), &boot(), &[Record::Access(access(2, 101, 10, volume("creds", "k")))])
+        .unwrap();
+    assert!(matches!(committed.notices[..], [Notice::Gone { .. }]), "{:?}", committed.notices);
+    assert_eq!(rows(dir.path()), 1);
+}
+
+#[test]
 fn an_unreadable_older_segment_makes_answers_incomplete_and_no_more() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = open(dir.path());

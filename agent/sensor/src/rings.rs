@@ -49,13 +49,7 @@ impl Rings {
         for ring in [priority, bulk] {
             while into.len() < limit {
                 let Some(record) = ring.next() else { break };
-                match decode(&record) {
-                    Ok(event) => into.push(event),
-                    Err(error) => {
-                        *malformed += 1;
-                        tracing::warn!(%error, "skipped");
-                    }
-                }
+                take_in(&record, into, malformed);
             }
         }
     }
@@ -68,5 +62,34 @@ impl Rings {
     /// Descriptors, for diagnostics.
     pub fn descriptors(&self) -> [i32; 2] {
         [self.priority.as_fd().as_raw_fd(), self.bulk.as_fd().as_raw_fd()]
+    }
+}
+
+/// Reads one record; bytes that are none are counted and skipped.
+fn take_in(record: &[u8], into: &mut Vec<Event>, malformed: &mut u64) {
+    match decode(record) {
+        Ok(event) => into.push(event),
+        Err(error) => {
+            *malformed += 1;
+            tracing::warn!(%error, "skipped");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn each_record_becomes_an_event_or_is_counted_as_malformed(
+            records in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..64), 0..50),
+        ) {
+            let (mut events, mut malformed) = (Vec::new(), 0);
+            records.iter().for_each(|record| take_in(record, &mut events, &mut malformed));
+            prop_assert_eq!(events.len() as u64 + malformed, records.len() as u64);
+        }
     }
 }

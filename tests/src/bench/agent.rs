@@ -15,7 +15,8 @@ use nix::unistd::Pid;
 use super::command::{ended, finish};
 use super::mounts::unmount_below;
 use super::wait::Look;
-use super::{Place, binary, random, until};
+use super::world::where_empty;
+use super::{Mounted, Place, binary, random, until};
 
 /// The agent's last word of its start-up.
 const READY: &str = "ready";
@@ -25,6 +26,12 @@ const LOG_LEVEL: &str = "COFFERDAM_LOG";
 
 /// Its configuration's name in its folder.
 const CONFIG: &str = "config.yaml";
+
+/// Its state's folder in its folder.
+const STATE: &str = "state";
+
+/// The user that has no rights anywhere.
+const NOBODY: u32 = 65_534;
 
 /// What an agent is configured to do.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +44,8 @@ pub struct AgentOptions {
     pub cri_socket: Option<PathBuf>,
     /// It says as much as it can.
     pub talkative: bool,
+    /// Its journal lies on a disk of its own that holds so many MiB.
+    pub disk: Option<u32>,
 }
 
 impl AgentOptions {
@@ -74,7 +83,7 @@ impl Folder {
     /// The agent's program with everything but a configuration.
     fn command(&self) -> Result<Command> {
         let mut command = Command::new(binary("cofferdamd")?);
-        command.arg("--state-dir").arg(self.file("state"));
+        command.arg("--state-dir").arg(self.file(STATE));
         command.arg("--socket").arg(self.file("socket"));
         command.arg("--pin-dir").arg(self.file("pins"));
         Ok(command)
@@ -87,6 +96,8 @@ pub struct Agent {
     folder: Folder,
     child: Option<Child>,
     talkative: bool,
+    /// Unmounted when the agent has ended.
+    _disk: Option<Mounted>,
 }
 
 impl Agent {
@@ -99,7 +110,8 @@ impl Agent {
         fs::create_dir(&folder.0).with_context(|| format!("creating {}", folder.0.display()))?;
         let config = folder.file(CONFIG);
         fs::write(&config, options.to_yaml()).with_context(|| format!("writing {}", config.display()))?;
-        let mut agent = Self { folder, child: None, talkative: options.talkative };
+        let disk = options.disk.map(|size| Mounted::disk(&folder.file(STATE), size)).transpose()?;
+        let mut agent = Self { folder, child: None, talkative: options.talkative, _disk: disk };
         agent.start_again()?;
         Ok(agent)
     }
@@ -148,7 +160,7 @@ impl Agent {
 
     /// Where its journal lies.
     pub fn state_dir(&self) -> PathBuf {
-        self.folder.file("state")
+        self.folder.file(STATE)
     }
 
     /// What it has said.
@@ -222,6 +234,18 @@ impl Agent {
         Ok(status)
     }
 
+    /// Waits until its log contains this.
+    ///
+    /// # Errors
+    /// If it does not come to that.
+    pub fn says(&self, words: &str) -> Result<()> {
+        until(&format!("the agent to log `{words}`"), || {
+            let text = fs::read_to_string(self.log()).context("reading the agent's log")?;
+            let said = text.contains(words);
+            Ok(if said { Look::Found(()) } else { Look::NotYet(format!("it logs:\n{}", self.log_tail())) })
+        })
+    }
+
     fn log_tail(&self) -> String {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
@@ -264,11 +288,51 @@ fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
 /// Starts an agent with this configuration file and returns how it ended: for configurations that are refused.
 ///
 /// # Errors
-/// If it does not end.
+/// If it does not end, or leaves something behind.
 pub fn run_with_config(place: &Place, config: &Path) -> Result<(ExitStatus, String)> {
     let folder = Folder::new(place)?;
-    let done =
-        finish(folder.command()?.arg("--config").arg(config), "starting an agent with a bad configuration")?;
+    run_to_its_end(&folder, folder.command()?.arg("--config").arg(config))
+}
+
+/// What an agent needs and does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// It is not started by root.
+    Root,
+    /// The kernel's types are not described.
+    Btf,
+    /// No cgroup hierarchy can be seen.
+    Cgroups,
+}
+
+/// Starts an agent that lacks something and returns how it ended.
+///
+/// # Errors
+/// As [`run_with_config`].
+pub fn run_without(place: &Place, lack: Lack) -> Result<(ExitStatus, String)> {
+    let folder = Folder::new(place)?;
+    let config = place.path("lacking.yaml");
+    fs::write(&config, AgentOptions::default().to_yaml())
+        .with_context(|| format!("writing {}", config.display()))?;
+    let mut command = folder.command()?;
+    command.arg("--config").arg(&config);
+    match lack {
+        Lack::Root => {
+            // Not everybody may look into the folder that the program lies in.
+            let program = place.path("cofferdamd");
+            fs::copy(binary("cofferdamd")?, &program)
+                .with_context(|| format!("copying {}", program.display()))?;
+            let mut as_nobody = Command::new(&program);
+            as_nobody.args(command.get_args()).uid(NOBODY).gid(NOBODY);
+            run_to_its_end(&folder, &mut as_nobody)
+        }
+        Lack::Btf => where_empty(Path::new("/sys/kernel/btf"), || run_to_its_end(&folder, &mut command)),
+        Lack::Cgroups => where_empty(Path::new("/sys/fs/cgroup"), || run_to_its_end(&folder, &mut command)),
+    }
+}
+
+fn run_to_its_end(folder: &Folder, command: &mut Command) -> Result<(ExitStatus, String)> {
+    let done = finish(command, "starting an agent that cannot start")?;
     ensure!(!folder.0.exists(), "the agent has made {}", folder.0.display());
     Ok((done.status, done.stderr))
 }
@@ -285,6 +349,7 @@ mod tests {
             budget: Some(50),
             cri_socket: Some("/run/cri.sock".into()),
             talkative: true,
+            disk: Some(16),
         };
         let yaml = options.to_yaml();
         assert!(yaml.contains("secrets:\n  - { name: \"payments/db\", path: \"/srv/a\" }\n"), "{yaml}");

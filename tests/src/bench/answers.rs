@@ -102,6 +102,16 @@ impl<'a> Answers<'a> {
         self.json(words)
     }
 
+    /// How the command line ends, and what it says of it and in answer.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub fn ending(&self, words: &[&str]) -> Result<Ending> {
+        let mut command = Command::new(binary("cofferdam")?);
+        let done = finish(command.arg(self.option).arg(self.path).args(words), "asking the agent")?;
+        Ok(Ending { code: done.status.code(), answer: done.stdout, complaint: done.stderr })
+    }
+
     fn json<T: DeserializeOwned>(&self, words: &[&str]) -> Result<T> {
         let text = self.said(["--output", "json"].iter().chain(words).map(OsStr::new))?;
         serde_json::from_str(&text)
@@ -116,6 +126,17 @@ impl<'a> Answers<'a> {
         ensure!(answered, "asking the agent: {command:?} ended with {}: {}", done.status, done.stderr.trim());
         Ok(done.stdout)
     }
+}
+
+/// How the command line ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub answer: String,
+    /// Standard error.
+    pub complaint: String,
 }
 
 impl Agent {

@@ -23,7 +23,15 @@ impl Mounted {
     /// # Errors
     /// If the folder cannot be made or the mount is refused.
     pub fn tmpfs(at: &Path) -> Result<Self> {
-        Self::new("tmpfs", at, "size=64m,mode=755")
+        Self::disk(at, 64)
+    }
+
+    /// An empty tmpfs that holds so many MiB.
+    ///
+    /// # Errors
+    /// As [`Self::tmpfs`].
+    pub fn disk(at: &Path, mebibytes: u32) -> Result<Self> {
+        Self::new("tmpfs", at, &format!("size={mebibytes}m,mode=755"))
     }
 
     /// An empty tmpfs whose device number is this one, which must have become free.

@@ -18,7 +18,7 @@ use super::told::{Committed, Notice, Status};
 use super::usage::Usage;
 use crate::error::{Doing, Trouble};
 use crate::segment::SegmentFile;
-use crate::{Config, Error};
+use crate::{Config, Error, db};
 
 /// How often a commit is tried anew after room was made or a corrupt file was set aside.
 const ATTEMPTS: u32 = 40;
@@ -155,6 +155,26 @@ impl Journal {
             }
             _ => Ok(()),
         })
+    }
+
+    /// Looks at the current segment as a reader does: the writer goes by what it holds in memory, and would not notice
+    /// that nobody can read the file any more. One that is damaged is set aside, one that was removed is replaced;
+    /// the next [`Committed`] tells it. To be called now and then.
+    ///
+    /// # Errors
+    /// When it cannot be looked at, or not be replaced.
+    pub fn look_after(&mut self) -> Result<(), Error> {
+        let Err(error) = db::glance(&self.current.file) else { return Ok(()) };
+        let path = self.current.file.path.clone();
+        if !path.exists() {
+            self.replace_corrupt(error)?;
+            self.notices.push(Notice::Gone { path });
+            return Ok(());
+        }
+        match error.trouble() {
+            Trouble::Corrupt => self.replace_corrupt(error),
+            _ => Err(error),
+        }
     }
 
     /// How the journal is.

@@ -61,6 +61,11 @@ pub enum Notice {
         /// What was wrong with it.
         error: crate::Error,
     },
+    /// Somebody has removed the segment that was being written; a new one was begun.
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// Something failed that did not stop the journal.
     Trouble(crate::Error),
 }
@@ -81,6 +86,9 @@ impl fmt::Display for Notice {
                     "journal: set a corrupt segment aside as {} and went on in a new one: {error}",
                     path.display()
                 )
+            }
+            Self::Gone { path } => {
+                write!(f, "journal: {} was removed by somebody; went on in a new segment", path.display())
             }
             Self::Trouble(error) => write!(f, "journal: {error}"),
         }
