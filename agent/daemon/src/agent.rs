@@ -315,8 +315,17 @@ impl Agent {
 
     fn publish_status(&mut self) {
         let cri = self.cri_status.borrow().clone();
-        let status =
-            status::make(&self.node, self.ready, self.tier, &self.hooks, &self.pipeline, &self.journal, &cri);
+        let status = status::make(&status::Parts {
+            node: &self.node,
+            ready: self.ready,
+            tier: self.tier,
+            hooks: &self.hooks,
+            pipeline: &self.pipeline,
+            journal: &self.journal,
+            runtimes: &self.naming.runtimes,
+            mounts: &self.mounts,
+            cri: &cri,
+        });
         *backend::lock(&self.status) = Some(status);
     }
 

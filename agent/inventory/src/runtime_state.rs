@@ -92,6 +92,7 @@ impl RuntimesOnDisk {
     pub fn refresh(&mut self) {
         let mut seen = HashMap::new();
         self.by_cgroup.clear();
+        self.dropped = 0;
         for (root, namespace, runtime) in self.runc_roots() {
             for folder in folders_in(&root) {
                 let Some((state_file, version)) = state_file(&folder) else { continue };
@@ -115,7 +116,7 @@ impl RuntimesOnDisk {
         self.index = seen;
     }
 
-    /// How often a container was left out of the index because it was full.
+    /// Containers that the last look left out of the index because it was full.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
