@@ -13,14 +13,13 @@ use cofferdam_inventory::hierarchy::Hierarchy;
 use cofferdam_inventory::mounts::{MountTable, MountWatch};
 use cofferdam_inventory::names::ContainerNames;
 use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
-use cofferdam_inventory::volumes::ConfiguredSecret;
 use cofferdam_journal::Journal;
 use cofferdam_model::{BootId, BootTime, WallTime};
 use cofferdam_sensor::{Event, HookReport, Rings, Sensor, Tier};
 use tokio::sync::{mpsc as tokio_mpsc, watch};
 
 use crate::backend::{self, Answers, Shared};
-use crate::config::Checked;
+use crate::config::Config;
 use crate::live::View;
 use crate::naming::{self, Naming};
 use crate::pipeline::Pipeline;
@@ -56,7 +55,7 @@ enum Message {
 ///
 /// # Errors
 /// If it cannot start, or the journal cannot be written at all.
-pub fn run(args: &Args, checked: Checked) -> Result<()> {
+pub fn run(args: &Args, config: Config) -> Result<()> {
     let started = WallTime::now();
     host::require_root()?;
     host::warn_of_policies(&args.policy_dir);
@@ -73,12 +72,12 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
     // The socket first: it sees to it that one agent alone works with these pins.
     let socket = Socket::bind(&args.socket).context("cannot serve the socket")?;
     let journal_dir = args.state_dir.join("journal");
-    let journal = Journal::open(&journal_dir, checked.journal.clone())
+    let journal = Journal::open(&journal_dir, config.journal.clone())
         .with_context(|| format!("cannot open the journal in {}", journal_dir.display()))?;
     let sensor = Sensor::start(&cofferdam_sensor::Config {
         pin_dir: args.pin_dir.clone(),
         root_cgroup: root_cgroup.clone(),
-        budget: checked.config.limits.first_events_per_second,
+        budget: config.budget,
     })
     .context("cannot attach to the kernel")?;
     let Sensor { tables, rings, query, hooks, tier, no_better, resumed, pending } = sensor;
@@ -86,23 +85,17 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
         tracing::warn!(reason, "the tracepoint tier is used");
     }
 
-    let configured = checked
-        .config
-        .secrets
-        .iter()
-        .map(|secret| ConfiguredSecret { name: secret.name.clone(), path: secret.path.clone() })
-        .collect();
     let runtimes = RuntimesOnDisk::new(RuntimeFolders::default(), root_cgroup.clone());
     let status: Shared = Shared::default();
     let live = Live::new(LIVE_EVENTS);
     let node = status::Node {
-        name: checked.node.clone(),
-        cluster: checked.config.node.cluster.clone(),
+        name: config.node.clone(),
+        cluster: config.cluster.clone(),
         started,
         boot: boot.clone(),
         journal: journal_dir.clone(),
     };
-    let client = match checked.config.runtimes.cri_socket {
+    let client = match config.cri_socket {
         Some(socket) => CriClient::new(vec![socket]),
         None => CriClient::of_usual_sockets(),
     };
@@ -110,8 +103,8 @@ pub fn run(args: &Args, checked: Checked) -> Result<()> {
     let (told, cri_status) = watch::channel(client.status());
     let cri = Cri { client, asked, told };
     let mut agent = Agent {
-        pipeline: Pipeline::new(Secrets::new(configured), tables, query),
-        naming: Naming::new(runtimes, checked.credential_names),
+        pipeline: Pipeline::new(Secrets::new(config.secrets), tables, query),
+        naming: Naming::new(runtimes, config.credential_names),
         journal,
         boot,
         mounts,
