@@ -17,6 +17,7 @@ mod pipeline;
 mod secrets;
 mod state;
 mod status;
+mod threads;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

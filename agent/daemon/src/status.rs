@@ -29,6 +29,10 @@ pub struct Node {
     pub boot: BootId,
     /// Where the journal lies.
     pub journal: PathBuf,
+    /// The tier in use.
+    pub tier: Tier,
+    /// What became of the hooks.
+    pub hooks: Vec<HookReport>,
 }
 
 /// What is looked at.
@@ -37,14 +41,12 @@ pub struct Parts<'a> {
     pub node: &'a Node,
     /// Since when the agent is ready.
     pub ready: Option<WallTime>,
-    /// The tier in use.
-    pub tier: Tier,
-    /// What became of the hooks.
-    pub hooks: &'a [HookReport],
     /// Kernel and who is who.
     pub pipeline: &'a Pipeline,
     /// The journal.
     pub journal: &'a Journal,
+    /// What the journal refuses now.
+    pub refused: Option<&'a str>,
     /// What runtimes keep on disk.
     pub runtimes: &'a RuntimesOnDisk,
     /// The host's mounts.
@@ -64,16 +66,16 @@ pub fn make(parts: &Parts<'_>) -> Status {
         pid: std::process::id(),
         started: node.started,
         ready: parts.ready,
-        tier: Some(backend::tier(parts.tier)),
+        tier: Some(backend::tier(node.tier)),
         boot_id: node.boot.clone(),
-        programs: parts.hooks.iter().map(program).collect(),
+        programs: node.hooks.iter().map(program).collect(),
         rings: vec![ring("priority", abi::map::PRIORITY_RING), ring("bulk", abi::map::BULK_RING)],
         events: events(pipeline),
         counters: of_the_kernel(pipeline).into_iter().chain(of_bounds(parts)).collect(),
         losses: by_workload(pipeline, pipeline.losses.lost()),
         over_budget: by_workload(pipeline, pipeline.losses.over_budget()),
         tables: fills(pipeline),
-        journal: journal(node, pipeline, parts.journal),
+        journal: journal(parts),
         sources: sources(pipeline, parts.cri),
         watchers: 0,
         memory: Memory { rss_bytes: host::resident_bytes(), map_bytes: pipeline.tables.bytes() },
@@ -120,20 +122,20 @@ fn of_bounds(parts: &Parts<'_>) -> Vec<Counter> {
     .collect()
 }
 
-fn journal(node: &Node, pipeline: &Pipeline, journal: &Journal) -> JournalStatus {
-    let written = journal.status();
+fn journal(parts: &Parts<'_>) -> JournalStatus {
+    let written = parts.journal.status();
     let corrupt = written.set_aside.iter();
     let corrupt = corrupt.map(|path| format!("{} was corrupt and is set aside", path.display()));
     let shed =
         (written.shed > 0).then(|| format!("{} events were given up to stay within bounds", written.shed));
     JournalStatus {
-        path: node.journal.display().to_string(),
+        path: parts.node.journal.display().to_string(),
         bytes: written.bytes,
         max_bytes: written.max_size,
-        rows: pipeline.written(),
+        rows: parts.pipeline.written(),
         segments: written.segments as u64,
         oldest: Some(written.since),
-        errors: corrupt.chain(shed).collect(),
+        errors: corrupt.chain(shed).chain(parts.refused.map(str::to_owned)).collect(),
     }
 }
 
