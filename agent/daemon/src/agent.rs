@@ -2,38 +2,32 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::thread;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use cofferdam_api::{Live, Socket};
-use cofferdam_inventory::cri::{self, CriClient, CriStatus};
+use cofferdam_api::{Live, Socket, Status};
 use cofferdam_inventory::hierarchy::Hierarchy;
 use cofferdam_inventory::mounts::{MountTable, MountWatch};
-use cofferdam_inventory::names::ContainerNames;
 use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
-use cofferdam_inventory::volumes::ConfiguredSecret;
 use cofferdam_journal::{Journal, Notice};
-use cofferdam_model::{BootId, BootTime, Clock, Record, WallTime};
-use cofferdam_sensor::{Event, HookReport, Rings, Sensor, Tier};
-use tokio::sync::{mpsc as tokio_mpsc, watch};
+use cofferdam_model::{BootTime, Clock, Record, WallTime};
+use cofferdam_sensor::{AttachState, Budgets, Event, Sensor};
 
-use crate::backend::{self, Answers, Shared, Trouble};
+use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
-use crate::config::Checked;
+use crate::config::Config;
 use crate::live::View;
 use crate::naming::{self, Naming};
 use crate::pipeline::Pipeline;
 use crate::secrets::Secrets;
+use crate::threads::{self, Cri, CriLine, Message};
 use crate::{Args, adopt, host, status};
 
-/// Events handed over at a time.
-const BATCH: usize = 4_096;
+/// The host's mount table: the agent runs in its mount namespace.
+const MOUNTS: &str = "/proc/self/mountinfo";
 /// Batches that may wait for the pipeline; beyond it the rings fill, and the kernel counts.
 const BATCHES_AHEAD: usize = 16;
-/// How long the pipeline waits for more before it commits what it has.
-const LINGER: Duration = Duration::from_millis(10);
 /// How often counters, losses and clocks are read.
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks for processes whose end was not seen.
@@ -43,111 +37,71 @@ const LOOK_TICKS: u64 = 5;
 /// Live events kept for watchers that fall behind.
 const LIVE_EVENTS: usize = 8_192;
 
-/// What the pipeline is told.
-enum Message {
-    /// Events, and how many records were malformed since the start.
-    Events(Vec<Event>, u64),
-    /// The mount table has changed.
-    Mounts,
-    /// A runtime has told names.
-    Names(Vec<ContainerNames>),
-    /// The end.
-    Stop,
-}
-
 /// Runs the agent until it is told to stop.
 ///
 /// # Errors
-/// If it cannot start, or the journal cannot be written at all.
-pub fn run(args: &Args, checked: Checked) -> Result<()> {
+/// If it cannot start, or cannot go on seeing what it must.
+pub fn run(args: &Args, config: Config) -> Result<()> {
     let started = WallTime::now();
     host::require_the_needed()?;
     host::warn_of_policies(&args.policy_dir);
     host::seal()?;
-    let mount_watch =
-        MountWatch::open(Path::new("/proc/self/mountinfo")).context("cannot watch the mount table")?;
+    let mount_watch = MountWatch::open(Path::new(MOUNTS)).context("cannot watch the mount table")?;
     let mounts = mount_watch.table().context("cannot read the mount table")?;
     let hierarchy = Hierarchy::find(&mounts)?;
-    let root_cgroup = hierarchy.mount_point().to_owned();
-    host::provide_pins(&args.pin_dir)?;
-    host::provide_securityfs();
-    host::provide_overlay_types();
     let boot = host::boot_id()?;
     // The socket first: it sees to it that one agent alone works with these pins.
     let socket = Socket::bind(&args.socket).context("cannot serve the socket")?;
     let journal_dir = args.state_dir.join("journal");
-    let journal = Journal::open(&journal_dir, checked.journal.clone())
+    let journal = Journal::open(&journal_dir, config.journal.clone())
         .with_context(|| format!("cannot open the journal in {}", journal_dir.display()))?;
-    let sensor = Sensor::start(&cofferdam_sensor::Config {
-        pin_dir: args.pin_dir.clone(),
-        root_cgroup: root_cgroup.clone(),
-        budgets: checked.config.limits.budgets(),
-    })
-    .context("cannot attach to the kernel")?;
-    let Sensor { tables, rings, query, hooks, tier, no_better, resumed, pending } = sensor;
-    if let Some(reason) = &no_better {
-        tracing::warn!(reason, "the tracepoint tier is used");
-    }
+    let Sensor { tables, rings, query, hooks, tier, no_better, resumed, pending } =
+        attach(args, &hierarchy, config.budgets)?;
 
-    let configured = checked
-        .config
-        .secrets
-        .iter()
-        .map(|secret| ConfiguredSecret { name: secret.name.clone(), path: secret.path.clone() })
-        .collect();
-    let runtimes = RuntimesOnDisk::new(RuntimeFolders::default(), root_cgroup.clone());
-    let status: Shared = Shared::default();
-    let trouble = Trouble::default();
-    let live = Live::new(LIVE_EVENTS);
     let node = status::Node {
-        name: checked.node.clone(),
-        cluster: checked.config.node.cluster.clone(),
+        name: config.node,
+        cluster: config.cluster,
         started,
-        boot: boot.clone(),
-        journal: journal_dir.clone(),
-    };
-    let client = match checked.config.runtimes.cri_socket {
-        Some(socket) => CriClient::new(vec![socket]),
-        None => CriClient::of_usual_sockets(),
-    };
-    let (ask, asked) = tokio_mpsc::channel(1);
-    let (told, cri_status) = watch::channel(client.status());
-    let cri = Cri { client, asked, told };
-    let mut agent = Agent {
-        pipeline: Pipeline::new(Secrets::new(configured), tables, query),
-        naming: Naming::new(runtimes, checked.credential_names),
-        journal,
-        backlog: Backlog::default(),
         boot,
-        mounts,
-        live: live.clone(),
-        status: Arc::clone(&status),
-        trouble: Arc::clone(&trouble),
-        hooks: hooks.clone(),
+        journal: journal_dir.clone(),
         tier,
-        node,
-        ready: None,
-        ask_cri: ask,
-        cri_status,
-        malformed: 0,
-        last_tick: Instant::now(),
-        ticks: 0,
+        hooks: hooks.clone(),
     };
+    let (cri, cri_line) = Cri::new(config.cri_socket);
+    let runtimes = RuntimesOnDisk::new(RuntimeFolders::default(), hierarchy.mount_point().to_owned());
+    let pipeline = Pipeline::new(Secrets::new(config.secrets), tables, query);
+    let naming = Naming::new(runtimes, config.credential_names);
+    let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line);
+    let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
+    let live = agent.live.clone();
 
     let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
-    let reader = read_rings(rings, sender.clone())?;
+    threads::read_rings(rings, sender.clone())?;
     let watched = agent.know_what_runs(&hierarchy)?;
     agent.take_events(pending, 0, host::boot_time());
     agent.begin(watched, resumed)?;
-    watch_mounts(mount_watch, sender.clone())?;
-    let answers = Arc::new(Answers { journal: journal_dir, status, trouble, hooks, tier, no_better, live });
-    let server = serve(socket, answers, sender, cri)?;
+    threads::watch_mounts(mount_watch, sender.clone())?;
+    let answers = Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live });
+    let server = threads::serve(socket, answers, sender, cri)?;
     announce();
     agent.work(&receiver)?;
     drop(receiver);
-    // The reader ends once nobody takes its events; what is in the rings stays there for the next agent.
-    drop(reader);
     server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?
+}
+
+/// Loads the kernel programs, with what they need of the host.
+fn attach(args: &Args, hierarchy: &Hierarchy, budgets: Budgets) -> Result<Sensor> {
+    host::provide_pins(&args.pin_dir)?;
+    host::provide_securityfs();
+    host::provide_overlay_types();
+    let root_cgroup = hierarchy.mount_point().to_owned();
+    let pin_dir = args.pin_dir.clone();
+    let sensor = Sensor::start(&cofferdam_sensor::Config { pin_dir, root_cgroup, budgets })
+        .context("cannot attach to the kernel")?;
+    if let Some(reason) = &sensor.no_better {
+        tracing::warn!(reason, "the tracepoint tier is used");
+    }
+    Ok(sensor)
 }
 
 /// The last word of the start-up, for people and for systemd.
@@ -159,28 +113,53 @@ fn announce() {
 }
 
 struct Agent {
+    node: status::Node,
     pipeline: Pipeline,
     naming: Naming,
     journal: Journal,
     /// What the journal could not take.
     backlog: Backlog,
-    boot: BootId,
     mounts: MountTable,
     live: Live,
-    status: Shared,
-    trouble: Trouble,
-    hooks: Vec<HookReport>,
-    tier: Tier,
-    node: status::Node,
+    status: Shared<Option<Status>>,
+    progress: Shared<Progress>,
     ready: Option<WallTime>,
-    ask_cri: tokio_mpsc::Sender<()>,
-    cri_status: watch::Receiver<CriStatus>,
+    cri: CriLine,
     malformed: u64,
     last_tick: Instant,
     ticks: u64,
+    /// Since when everything is seen, as long as the journal has not taken that.
+    unnoted: Option<BootTime>,
 }
 
 impl Agent {
+    fn new(
+        node: status::Node,
+        pipeline: Pipeline,
+        naming: Naming,
+        journal: Journal,
+        mounts: MountTable,
+        cri: CriLine,
+    ) -> Self {
+        Self {
+            node,
+            pipeline,
+            naming,
+            journal,
+            backlog: Backlog::default(),
+            mounts,
+            live: Live::new(LIVE_EVENTS),
+            status: Shared::default(),
+            progress: Shared::default(),
+            ready: None,
+            cri,
+            malformed: 0,
+            last_tick: Instant::now(),
+            ticks: 0,
+            unnoted: None,
+        }
+    }
+
     /// What was there before: cgroups, mounts, processes, names, open descriptors. Returns since when secrets are
     /// watched.
     fn know_what_runs(&mut self, hierarchy: &Hierarchy) -> Result<BootTime> {
@@ -202,18 +181,11 @@ impl Agent {
     /// From here on everything is seen. With the tables of an agent before, nothing was missed since it stopped but
     /// what they counted as lost.
     fn begin(&mut self, watched: BootTime, resumed: bool) -> Result<()> {
-        let clock = host::clock();
-        let hooks: Vec<String> = self
-            .hooks
-            .iter()
-            .filter(|hook| hook.state == cofferdam_sensor::AttachState::Attached)
-            .map(|hook| hook.point.to.describe())
-            .collect();
         let told = self.pipeline.tables.told().context("cannot read which losses have been told")?;
         self.pipeline.losses.resume(&told);
         self.pipeline.tick(host::boot_time()).context("cannot read the kernel's counters")?;
-        let since = if resumed { self.journal.seen_until(&self.boot).unwrap_or(watched) } else { watched };
-        self.journal.begin_coverage(&clock, &self.boot, since, &hooks)?;
+        let before = self.journal.seen_until(&self.node.boot).filter(|_| resumed);
+        self.unnoted = Some(before.unwrap_or(watched));
         self.ready = Some(WallTime::now());
         self.commit(host::boot_time());
         self.publish_status();
@@ -234,47 +206,63 @@ impl Agent {
                 Some(Message::Names(names)) => {
                     names.iter().for_each(|names| naming::apply(&mut self.pipeline, names, now));
                 }
-                Some(Message::Stop) => return self.end(),
+                Some(Message::Stop) => return self.end("stopped"),
+                Some(Message::Failed(error)) => {
+                    if let Err(error) = self.end("failed") {
+                        tracing::error!("{error:#}");
+                    }
+                    return Err(error);
+                }
                 None => {}
             }
-            for pid in self.pipeline.take_starting() {
-                // What it mounts may have been mounted on the host only just now.
-                self.remount(now);
-                self.naming.expect(pid, &mut self.pipeline, &self.mounts);
+            self.follow_up(now);
+            let due = self.last_tick.elapsed() >= TICK;
+            if due {
+                self.tick(now);
             }
-            for cgroup in self.pipeline.take_unnamed() {
-                self.naming.want(cgroup, now);
-                // A question that waits to be asked already is enough.
-                let _ = self.ask_cri.try_send(());
-            }
-            if self.naming.next_due().is_some_and(|due| due <= now) {
-                self.naming.look(&mut self.pipeline, &self.mounts, now);
-            }
-            if self.pipeline.take_mounts_stale() {
-                self.remount(now);
-            }
-            if self.last_tick.elapsed() >= TICK {
-                self.last_tick = Instant::now();
-                if let Err(error) = self.pipeline.tick(now) {
-                    tracing::error!(%error, "counters could not be read; they are monotonic, the next reading has them");
-                }
-                if self.pipeline.find_replaced(now) {
-                    self.remount(now);
-                }
-                self.ticks += 1;
-                if self.ticks.is_multiple_of(SWEEP_TICKS) {
-                    self.pipeline.sweep(now);
-                }
-                if self.ticks.is_multiple_of(LOOK_TICKS)
-                    && let Err(error) = self.journal.look_after()
-                {
-                    tracing::error!(%error, "the journal cannot be looked after");
-                }
-                self.commit(now);
+            self.commit(now);
+            if due {
                 self.publish_status();
-            } else {
-                self.commit(now);
             }
+        }
+    }
+
+    /// What events have made necessary.
+    fn follow_up(&mut self, now: BootTime) {
+        for pid in self.pipeline.take_starting() {
+            // What it mounts may have been mounted on the host only just now.
+            self.remount(now);
+            self.naming.expect(pid, &mut self.pipeline, &self.mounts);
+        }
+        for cgroup in self.pipeline.take_unnamed() {
+            self.naming.want(cgroup, now);
+            // A question that waits to be asked already is enough.
+            let _ = self.cri.ask.try_send(());
+        }
+        if self.naming.next_due().is_some_and(|due| due <= now) {
+            self.naming.look(&mut self.pipeline, &self.mounts, now);
+        }
+        if self.pipeline.take_mounts_stale() {
+            self.remount(now);
+        }
+    }
+
+    fn tick(&mut self, now: BootTime) {
+        self.last_tick = Instant::now();
+        if let Err(error) = self.pipeline.tick(now) {
+            tracing::error!(%error, "counters could not be read; they are monotonic, the next reading has them");
+        }
+        if self.pipeline.find_replaced(now) {
+            self.remount(now);
+        }
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(SWEEP_TICKS) {
+            self.pipeline.sweep(now);
+        }
+        if self.ticks.is_multiple_of(LOOK_TICKS)
+            && let Err(error) = self.journal.look_after()
+        {
+            tracing::error!(%error, "the journal cannot be looked after");
         }
     }
 
@@ -296,7 +284,7 @@ impl Agent {
     }
 
     fn remount(&mut self, now: BootTime) {
-        match MountTable::read(Path::new("/proc/self/mountinfo")) {
+        match MountTable::read(Path::new(MOUNTS)) {
             Ok(table) => self.mounts = table,
             Err(error) => {
                 tracing::error!(%error, "the mount table cannot be read: new secrets are not found")
@@ -311,22 +299,27 @@ impl Agent {
         let fresh = self.pipeline.take_batch();
         let clock = host::clock();
         if self.live.watchers() > 0 {
-            let view = View { state: &self.pipeline.state, boot: &self.boot, clock };
+            let view = View { state: &self.pipeline.state, boot: &self.node.boot, clock };
             fresh.iter().filter_map(|record| view.event(record)).for_each(|event| self.live.publish(event));
         }
-        if !self.backlog.is_due() {
-            return self.wait_for_journal(fresh, now);
+        if self.backlog.is_due() {
+            self.write(fresh, &clock, now);
+        } else {
+            self.wait_for_journal(fresh, now);
         }
-        self.write(fresh, &clock, now);
-        *backend::lock(&self.trouble) = self.backlog.told();
+        *backend::lock(&self.progress) = Progress { until: Some(now), trouble: self.backlog.told() };
     }
 
     fn write(&mut self, fresh: Vec<Record>, clock: &Clock, now: BootTime) {
         let batch = self.backlog.with(fresh);
-        if batch.is_empty() && self.last_tick.elapsed() > Duration::from_millis(5) {
+        let nothing_to_say = batch.is_empty() && self.unnoted.is_none();
+        if nothing_to_say && self.last_tick.elapsed() > Duration::from_millis(5) {
             return;
         }
-        match self.journal.append_seen(clock, &self.boot, &batch, now) {
+        let written = self
+            .note_coverage(clock)
+            .and_then(|()| self.journal.append_seen(clock, &self.node.boot, &batch, now));
+        match written {
             Ok(committed) => {
                 committed.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
                 let begun_anew =
@@ -336,11 +329,13 @@ impl Agent {
                 }
                 self.pipeline.committed();
                 if let Some(since) = self.backlog.written() {
-                    tracing::warn!(%since, records = batch.len(), "the journal can be written again: what waited stands in it");
+                    let records = batch.len();
+                    tracing::warn!(%since, records, "the journal can be written again: what waited stands in it");
                 }
             }
             Err(error) => {
-                tracing::error!(%error, records = batch.len(), "the journal cannot be written: watching goes on, records wait");
+                let records = batch.len();
+                tracing::error!(%error, records, "the journal cannot be written: watching goes on, records wait");
                 self.backlog.failed(error.to_string(), now);
                 self.wait_for_journal(batch, now);
             }
@@ -353,16 +348,33 @@ impl Agent {
         self.pipeline.given_up(given_up, self.backlog.since().unwrap_or(now), now);
     }
 
+    /// Says in the journal since when this run sees everything, once.
+    fn note_coverage(&mut self, clock: &Clock) -> Result<(), cofferdam_journal::Error> {
+        let Some(since) = self.unnoted else { return Ok(()) };
+        let attached = self.node.hooks.iter().filter(|hook| hook.state == AttachState::Attached);
+        let hooks: Vec<String> = attached.map(|hook| hook.point.to.describe()).collect();
+        self.journal.begin_coverage(clock, &self.node.boot, since, &hooks)?;
+        self.unnoted = None;
+        Ok(())
+    }
+
     fn publish_status(&mut self) {
-        let cri = self.cri_status.borrow().clone();
-        let mut status =
-            status::make(&self.node, self.ready, self.tier, &self.hooks, &self.pipeline, &self.journal, &cri);
-        status.journal.errors.extend(self.backlog.told());
+        let cri = self.cri.status.borrow().clone();
+        let status = status::make(&status::Parts {
+            node: &self.node,
+            ready: self.ready,
+            pipeline: &self.pipeline,
+            journal: &self.journal,
+            trouble: self.backlog.told(),
+            runtimes: &self.naming.runtimes,
+            mounts: &self.mounts,
+            cri: &cri,
+        });
         *backend::lock(&self.status) = Some(status);
     }
 
     /// The hooks stay attached and go on counting for the next agent.
-    fn end(&mut self) -> Result<()> {
+    fn end(&mut self, why: &str) -> Result<()> {
         let now = host::boot_time();
         if let Err(error) = self.pipeline.tick(now) {
             tracing::error!(%error, "the last counters could not be read; the next agent will");
@@ -372,121 +384,6 @@ impl Agent {
         if self.backlog.len() > 0 {
             tracing::error!(records = self.backlog.len(), "what waits for the journal is lost");
         }
-        self.journal
-            .end_coverage(&host::clock(), &self.boot, now, "stopped")
-            .context("cannot note the end")?;
-        Ok(())
+        self.journal.end_coverage(&host::clock(), &self.node.boot, now, why).context("cannot note the end")
     }
-}
-
-/// The runtime's socket: who asks, how often, and what is told.
-struct Cri {
-    client: CriClient,
-    asked: tokio_mpsc::Receiver<()>,
-    told: watch::Sender<CriStatus>,
-}
-
-/// Copies events out of the rings; decides nothing.
-fn read_rings(mut rings: Rings, to: SyncSender<Message>) -> Result<thread::JoinHandle<()>> {
-    let work = move || {
-        let mut malformed = 0;
-        loop {
-            let mut events = Vec::new();
-            rings.drain(BATCH, &mut events);
-            let told = std::mem::replace(&mut malformed, rings.malformed());
-            if events.is_empty() && told == malformed {
-                if let Err(error) = rings.wait(Duration::from_secs(1)) {
-                    tracing::error!(%error, "cannot wait for events");
-                    return;
-                }
-                continue;
-            }
-            let full = events.len() >= BATCH;
-            if to.send(Message::Events(events, malformed)).is_err() {
-                return;
-            }
-            if !full {
-                // A moment for more to come: one commit for all of it.
-                thread::sleep(LINGER);
-            }
-        }
-    };
-    thread::Builder::new().name("rings".into()).spawn(work).context("cannot start the ring reader")
-}
-
-fn watch_mounts(watch: MountWatch, to: SyncSender<Message>) -> Result<()> {
-    let work = move || {
-        loop {
-            match watch.wait(Duration::from_secs(60)) {
-                Ok(true) => {
-                    if to.send(Message::Mounts).is_err() {
-                        return;
-                    }
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::error!(%error, "cannot watch the mount table: new secrets are not found");
-                    return;
-                }
-            }
-        }
-    };
-    thread::Builder::new().name("mounts".into()).spawn(work).context("cannot start the mount watcher")?;
-    Ok(())
-}
-
-/// Everything asynchronous on one thread: the socket, the runtimes' sockets, signals.
-fn serve(
-    socket: Socket,
-    answers: Arc<Answers>,
-    to: SyncSender<Message>,
-    cri: Cri,
-) -> Result<thread::JoinHandle<Result<()>>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the asynchronous runtime")?;
-    let work = move || {
-        runtime.block_on(async {
-            let (listings, mut listed) = tokio_mpsc::channel(1);
-            tokio::spawn(cri::follow(cri.client, cri.asked, listings, cri.told));
-            let names = to.clone();
-            tokio::spawn(async move {
-                while let Some(listing) = listed.recv().await {
-                    if listing.malformed > 0 {
-                        tracing::warn!(
-                            listing.malformed,
-                            "the runtime lists containers that are not understood"
-                        );
-                    }
-                    // Waits only while the pipeline is behind; the socket's own answers have threads of their own.
-                    let names = names.clone();
-                    let sent = tokio::task::spawn_blocking(move || names.send(Message::Names(listing.names)));
-                    if !matches!(sent.await, Ok(Ok(()))) {
-                        return;
-                    }
-                }
-            });
-            let stop = async {
-                if let Err(error) = stop_signal().await {
-                    tracing::error!(%error, "cannot wait for signals");
-                    std::future::pending::<()>().await;
-                }
-                let _ = to.send(Message::Stop);
-            };
-            cofferdam_api::serve(socket, answers, stop).await.context("cannot serve the socket")
-        })
-    };
-    thread::Builder::new().name("socket".into()).spawn(work).context("cannot start the socket's thread")
-}
-
-async fn stop_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

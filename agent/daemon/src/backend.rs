@@ -2,32 +2,53 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use cofferdam_api::{
     Backend, BackendError, CheckResult, Doctor, Ending, Event, HookState, Live, Rows, Status,
 };
 use cofferdam_journal::Reader;
-use cofferdam_model::{AccessRow, Answer, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, Answer, BootTime, ConnectionRow, Filter, SecretRow, WorkloadRow};
 use cofferdam_sensor::probe::{self, Outcome};
 use cofferdam_sensor::{AttachState, BLIND_SPOTS, HookReport, Tier};
 
+use crate::host;
+
+/// The pipeline records at least once a second; an agent that has not for so long is held up.
+const BEHIND: Duration = Duration::from_secs(3);
 /// Rows of one answer while the agent runs: they are held in its memory. A copied journal is asked without it.
 const MOST_ROWS: usize = 20_000;
 
-/// What the agent tells of itself; the pipeline renews it every second.
-pub type Shared = Arc<Mutex<Option<Status>>>;
+/// What the pipeline leaves for those who answer.
+pub type Shared<T> = Arc<Mutex<T>>;
 
-/// Why the journal lacks what happens now, if it cannot be written.
-pub type Trouble = Arc<Mutex<Option<String>>>;
+/// How far the journal goes.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The pipeline has recorded everything that it was told until then.
+    pub until: Option<BootTime>,
+    /// Why the journal lacks what happens now, if it cannot be written.
+    pub trouble: Option<String>,
+}
+
+impl Progress {
+    /// Why an answer lacks the latest, if it does.
+    fn shortfall(&self, now: BootTime) -> Option<String> {
+        let behind = self.until.map(|until| now.since(until)).filter(|behind| *behind > BEHIND);
+        let held_up = behind
+            .map(|behind| format!("nothing was recorded for {} s: the agent is held up", behind.as_secs()));
+        self.trouble.clone().or(held_up)
+    }
+}
 
 /// Answers.
 pub struct Answers {
     /// Where the journal lies.
     pub journal: PathBuf,
-    /// The agent's own state.
-    pub status: Shared,
-    /// What is wrong with the journal.
-    pub trouble: Trouble,
+    /// The agent's own state; the pipeline renews it every second.
+    pub status: Shared<Option<Status>>,
+    /// How far the journal goes.
+    pub progress: Shared<Progress>,
     /// What became of the hooks.
     pub hooks: Vec<HookReport>,
     /// The tier.
@@ -46,16 +67,16 @@ impl Answers {
 
     /// The answer as far as the journal goes; what waits to be written to it is not in it.
     fn honest<Row>(&self, mut answer: Answer<Row>) -> Answer<Row> {
-        if let Some(trouble) = lock(&self.trouble).as_ref() {
+        if let Some(shortfall) = lock(&self.progress).shortfall(host::boot_time()) {
             answer.completeness.complete = false;
-            answer.completeness.reasons.push(format!("the journal lacks the latest: {trouble}"));
+            answer.completeness.reasons.push(format!("the journal lacks the latest: {shortfall}"));
         }
         answer
     }
 }
 
 /// Locks, also after a panic elsewhere: what is shared is replaced as a whole and cannot be half written.
-pub fn lock<T>(shared: &Mutex<Option<T>>) -> MutexGuard<'_, Option<T>> {
+pub fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -92,6 +113,9 @@ impl Backend for Answers {
 
     fn status(&self) -> Result<Status, BackendError> {
         let mut status = lock(&self.status).clone().ok_or(BackendError::NotReady)?;
+        let shortfall = lock(&self.progress).shortfall(host::boot_time());
+        let known = shortfall.as_ref().is_some_and(|shortfall| status.journal.errors.contains(shortfall));
+        status.journal.errors.extend(shortfall.filter(|_| !known));
         status.watchers = u32::try_from(self.live.watchers()).unwrap_or(u32::MAX);
         Ok(status)
     }

@@ -1,101 +1,21 @@
-//! The configuration file. Unknown fields and impossible values are refused with their place; nothing is started.
+//! The configuration. Unknown fields and impossible values are refused with their place; nothing is started.
 
+mod file;
+mod units;
+
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use cofferdam_inventory::environment::CredentialNames;
+use cofferdam_inventory::volumes::ConfiguredSecret;
 use cofferdam_sensor::Budgets;
-use serde::Deserialize;
-use serde_saphyr::Location;
+use serde_saphyr::{Location, Spanned};
 
-/// What `cofferdamd` was configured to do.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// This node.
-    pub node: Node,
-    /// Secrets besides those that are found.
-    pub secrets: Vec<ConfiguredSecret>,
-    /// Environment variables that carry credentials.
-    pub environment: Environment,
-    /// The journal's bounds.
-    pub journal: Journal,
-    /// Container runtimes.
-    pub runtimes: Runtimes,
-    /// Bounds of what one workload may cause.
-    pub limits: Limits,
-}
+use file::File;
 
-/// This node.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Node {
-    /// Its name; the host name unless given.
-    pub name: Option<String>,
-    /// The cluster that it belongs to.
-    pub cluster: Option<String>,
-}
-
-/// A secret that is not found by itself.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConfiguredSecret {
-    /// By which name it is reported.
-    pub name: String,
-    /// A file, a mount or a folder.
-    pub path: PathBuf,
-}
-
-/// Environment variables that carry credentials.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Environment {
-    /// Globs of their names; a list of common ones unless given.
-    pub names: Option<Vec<String>>,
-}
-
-/// The journal's bounds.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Journal {
-    /// How long rows are kept: `7d`, `12h`.
-    pub retain: Option<String>,
-    /// How much room they may take: `1GiB`, `500MB`.
-    pub max_size: Option<String>,
-}
-
-/// Container runtimes.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Runtimes {
-    /// CRI socket; the usual places are tried unless given.
-    pub cri_socket: Option<PathBuf>,
-}
-
-/// Bounds of what one workload may cause.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// First events (a program's first touch of a secret or destination) that are itemised in a second; the rest is
-    /// counted.
-    pub first_events_per_second: u64,
-    /// Forks and execs that are itemised in a second; the rest is counted.
-    pub process_events_per_second: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { first_events_per_second: 1_000, process_events_per_second: 10_000 }
-    }
-}
-
-impl Limits {
-    /// For the kernel.
-    pub fn budgets(&self) -> Budgets {
-        Budgets { firsts: self.first_events_per_second, beginnings: self.process_events_per_second }
-    }
-}
+/// What a workload may send in a second, unless configured.
+const DEFAULT_BUDGETS: Budgets = Budgets { firsts: 1_000, beginnings: 10_000 };
 
 /// Why a configuration was refused.
 #[derive(Debug, thiserror::Error)]
@@ -134,17 +54,23 @@ pub enum ConfigError {
     },
 }
 
-/// A configuration whose values have been understood.
+/// What `cofferdamd` was configured to do.
 #[derive(Debug)]
-pub struct Checked {
-    /// As written.
-    pub config: Config,
-    /// Bounds of the journal.
-    pub journal: cofferdam_journal::Config,
-    /// Names of variables that carry credentials.
-    pub credential_names: CredentialNames,
+pub struct Config {
     /// Name of this node.
     pub node: String,
+    /// The cluster that it belongs to.
+    pub cluster: Option<String>,
+    /// Secrets besides those that are found.
+    pub secrets: Vec<ConfiguredSecret>,
+    /// Names of environment variables that carry credentials.
+    pub credential_names: CredentialNames,
+    /// Bounds of the journal.
+    pub journal: cofferdam_journal::Config,
+    /// CRI socket; the usual places are tried without one.
+    pub cri_socket: Option<PathBuf>,
+    /// What a workload may send in a second.
+    pub budgets: Budgets,
 }
 
 impl Config {
@@ -152,15 +78,15 @@ impl Config {
     ///
     /// # Errors
     /// With file, line and field, and nothing of the file's text but the offending field.
-    pub fn load(path: &Path) -> Result<Checked, ConfigError> {
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let options = serde_saphyr::options! { with_snippet: false };
-        let config: Self = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let at = error.location().unwrap_or(Location::UNKNOWN);
             let message = error.to_string();
             // The place stands in front of our message already.
@@ -170,72 +96,115 @@ impl Config {
             };
             ConfigError::Malformed { path: path.to_owned(), line: at.line(), column: at.column(), message }
         })?;
-        config.check(text, path)
+        Self::check(file).map_err(|Wrong { line, field, message }| {
+            let path = path.to_owned();
+            ConfigError::Value { path, line, field: field.to_owned(), message }
+        })
     }
 
-    fn check(self, text: &str, path: &Path) -> Result<Checked, ConfigError> {
-        let wrong = |field: &str, given: &str, message: String| ConfigError::Value {
-            path: path.to_owned(),
-            line: text.lines().position(|line| line.contains(given)).map_or(1, |index| index as u64 + 1),
-            field: field.to_owned(),
-            message,
-        };
-        let mut journal = cofferdam_journal::Config::default();
-        if let Some(given) = &self.journal.retain {
-            journal.retain = duration(given).ok_or_else(|| {
-                wrong(
-                    "journal.retain",
-                    given,
-                    format!("`{given}` is no duration; write for example 7d, 12h or 30m"),
-                )
-            })?;
+    fn check(file: File) -> Result<Self, Wrong> {
+        Ok(Self {
+            node: file.node.name.unwrap_or_else(host_name),
+            cluster: file.node.cluster,
+            secrets: secrets(&file.secrets)?,
+            credential_names: credential_names(&file.environment)?,
+            journal: journal(&file.journal)?,
+            cri_socket: file.runtimes.cri_socket,
+            budgets: budgets(&file.limits)?,
+        })
+    }
+}
+
+/// A value that makes no sense.
+struct Wrong {
+    line: u64,
+    field: &'static str,
+    message: String,
+}
+
+impl Wrong {
+    fn new<T>(field: &'static str, value: &Spanned<T>, message: impl Into<String>) -> Self {
+        Self { line: value.referenced.line(), field, message: message.into() }
+    }
+}
+
+fn secrets(given: &[file::Secret]) -> Result<Vec<ConfiguredSecret>, Wrong> {
+    const FIELD: &str = "secrets.path";
+    let mut seen = HashSet::new();
+    for file::Secret { path, .. } in given {
+        let place = path.value.display();
+        if !path.value.is_absolute() {
+            return Err(Wrong::new(FIELD, path, format!("`{place}` is not an absolute path")));
         }
-        if let Some(given) = &self.journal.max_size {
-            journal.max_size = size(given).ok_or_else(|| {
-                wrong(
-                    "journal.max_size",
-                    given,
-                    format!("`{given}` is no size; write for example 1GiB or 500MB"),
-                )
-            })?;
-            if journal.max_size < cofferdam_journal::MIN_SIZE {
-                let least = cofferdam_journal::MIN_SIZE >> 20;
-                return Err(wrong(
-                    "journal.max_size",
-                    given,
-                    format!("`{given}` is less than the least size, {least}MiB"),
-                ));
-            }
+        exists(FIELD, path)?;
+        if !seen.insert(&path.value) {
+            return Err(Wrong::new(FIELD, path, format!("{place} is named twice")));
         }
-        let mut seen = std::collections::HashSet::new();
-        for secret in &self.secrets {
-            let place = secret.path.display().to_string();
-            if !secret.path.is_absolute() {
-                return Err(wrong("secrets.path", &place, format!("`{place}` is not an absolute path")));
-            }
-            if let Err(error) = fs::symlink_metadata(&secret.path) {
-                return Err(wrong("secrets.path", &place, format!("{place}: {error}")));
-            }
-            if !seen.insert(&secret.path) {
-                return Err(wrong("secrets.path", &place, format!("{place} is named twice")));
-            }
+    }
+    let named = |secret: &file::Secret| ConfiguredSecret {
+        name: secret.name.clone(),
+        path: secret.path.value.clone(),
+    };
+    Ok(given.iter().map(named).collect())
+}
+
+fn exists(field: &'static str, path: &Spanned<PathBuf>) -> Result<(), Wrong> {
+    let wrong = |error| Wrong::new(field, path, format!("{}: {error}", path.value.display()));
+    fs::symlink_metadata(&path.value).map(drop).map_err(wrong)
+}
+
+fn credential_names(given: &file::Environment) -> Result<CredentialNames, Wrong> {
+    const FIELD: &str = "environment.names";
+    let Some(names) = &given.names else {
+        return CredentialNames::defaults().map_err(|error| Wrong {
+            line: 1,
+            field: FIELD,
+            message: error.to_string(),
+        });
+    };
+    let all: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
+    CredentialNames::configured(&all).map_err(|error| {
+        let at = names.iter().find(|name| name.value == error.pattern);
+        let line = at.map_or(1, |name| name.referenced.line());
+        Wrong { line, field: FIELD, message: error.to_string() }
+    })
+}
+
+fn journal(given: &file::Journal) -> Result<cofferdam_journal::Config, Wrong> {
+    let mut journal = cofferdam_journal::Config::default();
+    if let Some(retain) = &given.retain {
+        journal.retain = units::duration(&retain.value).ok_or_else(|| {
+            let message = format!("`{}` is no duration; write for example 7d, 12h or 30m", retain.value);
+            Wrong::new("journal.retain", retain, message)
+        })?;
+    }
+    if let Some(given) = &given.max_size {
+        let wrong = |message| Wrong::new("journal.max_size", given, message);
+        let text = &given.value;
+        journal.max_size = units::size(text)
+            .ok_or_else(|| wrong(format!("`{text}` is no size; write for example 1GiB or 500MB")))?;
+        if journal.max_size < cofferdam_journal::MIN_SIZE {
+            let least = cofferdam_journal::MIN_SIZE >> 20;
+            return Err(wrong(format!("`{text}` is less than the least size, {least}MiB")));
         }
-        let credential_names = match &self.environment.names {
-            Some(names) => CredentialNames::configured(names),
-            None => CredentialNames::defaults(),
-        }
-        .map_err(|error| wrong("environment.names", "names", error.to_string()))?;
-        let Limits { first_events_per_second, process_events_per_second } = &self.limits;
-        for (field, value) in [
-            ("first_events_per_second", first_events_per_second),
-            ("process_events_per_second", process_events_per_second),
-        ] {
-            if *value == 0 {
-                return Err(wrong(&format!("limits.{field}"), field, "must be at least 1".into()));
-            }
-        }
-        let node = self.node.name.clone().unwrap_or_else(host_name);
-        Ok(Checked { config: self, journal, credential_names, node })
+    }
+    Ok(journal)
+}
+
+fn budgets(given: &file::Limits) -> Result<Budgets, Wrong> {
+    let Budgets { firsts, beginnings } = DEFAULT_BUDGETS;
+    let field = "limits.first_events_per_second";
+    let firsts = at_least_one(field, given.first_events_per_second.as_ref(), firsts)?;
+    let field = "limits.process_events_per_second";
+    let beginnings = at_least_one(field, given.process_events_per_second.as_ref(), beginnings)?;
+    Ok(Budgets { firsts, beginnings })
+}
+
+fn at_least_one(field: &'static str, given: Option<&Spanned<u64>>, default: u64) -> Result<u64, Wrong> {
+    match given {
+        None => Ok(default),
+        Some(zero) if zero.value == 0 => Err(Wrong::new(field, zero, "must be at least 1")),
+        Some(budget) => Ok(budget.value),
     }
 }
 
@@ -246,44 +215,13 @@ fn host_name() -> String {
         .unwrap_or_else(|| "localhost".into())
 }
 
-/// `90s`, `30m`, `12h`, `7d`.
-fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.trim().split_at(text.trim().find(|c: char| !c.is_ascii_digit())?);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return None,
-    };
-    Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?)).filter(|it| !it.is_zero())
-}
-
-/// `512MiB`, `1GiB`, `500MB`, or bytes.
-fn size(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor: u64 = match unit.trim() {
-        "" | "B" => 1,
-        "kB" | "KB" => 1_000,
-        "KiB" => 1 << 10,
-        "MB" => 1_000_000,
-        "MiB" => 1 << 20,
-        "GB" => 1_000_000_000,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(factor)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn parse(text: &str) -> Result<Checked, String> {
+    fn parse(text: &str) -> Result<Config, String> {
         Config::parse(text, Path::new("c.yaml")).map_err(|error| error.to_string())
     }
 
@@ -312,6 +250,14 @@ mod tests {
     fn a_secret_path_that_does_not_exist_is_refused_with_its_line() {
         let error = parse("node: {}\nsecrets:\n  - name: a\n    path: /does/not/exist\n").unwrap_err();
         assert!(error.starts_with("c.yaml:4: secrets.path: /does/not/exist: No such file"), "{error}");
+    }
+
+    #[test]
+    fn a_comment_or_another_field_with_the_same_text_is_not_taken_for_the_value() {
+        let text = "# retain: soon\nnode: { name: soon }\njournal:\n  # soon, perhaps\n  retain: soon\n";
+        assert!(parse(text).unwrap_err().starts_with("c.yaml:5: journal.retain: "));
+        let text = "# [a\nenvironment:\n  names:\n    - A\n    - '[a'\n";
+        assert!(parse(text).unwrap_err().starts_with("c.yaml:5: environment.names: "));
     }
 
     #[test]

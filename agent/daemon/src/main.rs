@@ -18,6 +18,7 @@ mod pipeline;
 mod secrets;
 mod state;
 mod status;
+mod threads;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,14 +66,14 @@ fn main() -> ExitCode {
     if args.unload {
         return done(cofferdam_sensor::unload(&args.pin_dir).context("cannot unload"));
     }
-    let checked = match Config::load(&args.config) {
-        Ok(checked) => checked,
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
         Err(error) => {
             eprintln!("cofferdamd: {error}");
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    done(agent::run(&args, checked))
+    done(agent::run(&args, config))
 }
 
 fn done(outcome: anyhow::Result<()>) -> ExitCode {

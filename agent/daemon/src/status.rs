@@ -7,6 +7,8 @@ use cofferdam_api::{
     Counter, HookEvents, JournalStatus, Memory, Program, Ring, Source, Status, TableFill, WorkloadCount,
 };
 use cofferdam_inventory::cri::CriStatus;
+use cofferdam_inventory::mounts::MountTable;
+use cofferdam_inventory::runtime_state::RuntimesOnDisk;
 use cofferdam_journal::Journal;
 use cofferdam_model::{BootId, WallTime, WorkloadId};
 use cofferdam_sensor::{AttachState, HookReport, Tier, abi};
@@ -27,20 +29,35 @@ pub struct Node {
     pub boot: BootId,
     /// Where the journal lies.
     pub journal: PathBuf,
+    /// The tier in use.
+    pub tier: Tier,
+    /// What became of the hooks.
+    pub hooks: Vec<HookReport>,
+}
+
+/// What is looked at.
+pub struct Parts<'a> {
+    /// What does not change.
+    pub node: &'a Node,
+    /// Since when the agent is ready.
+    pub ready: Option<WallTime>,
+    /// Kernel and who is who.
+    pub pipeline: &'a Pipeline,
+    /// The journal.
+    pub journal: &'a Journal,
+    /// Why the journal cannot be written now.
+    pub trouble: Option<String>,
+    /// What runtimes keep on disk.
+    pub runtimes: &'a RuntimesOnDisk,
+    /// The host's mounts.
+    pub mounts: &'a MountTable,
+    /// The runtime's socket.
+    pub cri: &'a CriStatus,
 }
 
 /// Makes it.
-pub fn make(
-    node: &Node,
-    ready: Option<WallTime>,
-    tier: Tier,
-    hooks: &[HookReport],
-    pipeline: &Pipeline,
-    journal: &Journal,
-    cri: &CriStatus,
-) -> Status {
-    let tables = &pipeline.tables;
-    let written = journal.status();
+pub fn make(parts: &Parts<'_>) -> Status {
+    let Parts { node, pipeline, .. } = parts;
     Status {
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         abi_version: abi::ABI_VERSION,
@@ -48,50 +65,77 @@ pub fn make(
         cluster: node.cluster.clone(),
         pid: std::process::id(),
         started: node.started,
-        ready,
-        tier: Some(backend::tier(tier)),
+        ready: parts.ready,
+        tier: Some(backend::tier(node.tier)),
         boot_id: node.boot.clone(),
-        programs: hooks.iter().map(program).collect(),
+        programs: node.hooks.iter().map(program).collect(),
         rings: vec![ring("priority", abi::map::PRIORITY_RING), ring("bulk", abi::map::BULK_RING)],
-        events: tables
-            .sent()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(hook, events)| HookEvents { hook: hook.name().to_owned(), events })
-            .collect(),
-        counters: tables
-            .counters()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|counter| Counter {
-                hook: counter.hook.name().to_owned(),
-                reason: counter.reason.name().to_owned(),
-                count: counter.total,
-            })
-            .collect(),
+        events: events(pipeline),
+        counters: of_the_kernel(pipeline).into_iter().chain(of_bounds(parts)).collect(),
         losses: by_workload(pipeline, pipeline.losses.lost()),
         over_budget: by_workload(pipeline, pipeline.losses.over_budget()),
         tables: fills(pipeline),
-        journal: JournalStatus {
-            path: node.journal.display().to_string(),
-            bytes: written.bytes,
-            max_bytes: written.max_size,
-            rows: pipeline.written(),
-            segments: written.segments as u64,
-            oldest: Some(written.since),
-            errors: written
-                .set_aside
-                .iter()
-                .map(|path| format!("{} was corrupt and is set aside", path.display()))
-                .chain(
-                    (written.shed > 0)
-                        .then(|| format!("{} events were given up to stay within bounds", written.shed)),
-                )
-                .collect(),
-        },
-        sources: sources(pipeline, cri),
+        journal: journal(parts),
+        sources: sources(pipeline, parts.cri),
         watchers: 0,
-        memory: Memory { rss_bytes: host::resident_bytes(), map_bytes: tables.bytes() },
+        memory: Memory { rss_bytes: host::resident_bytes(), map_bytes: pipeline.tables.bytes() },
+    }
+}
+
+fn events(pipeline: &Pipeline) -> Vec<HookEvents> {
+    let sent = pipeline.tables.sent().unwrap_or_default();
+    sent.into_iter().map(|(hook, events)| HookEvents { hook: hook.name().to_owned(), events }).collect()
+}
+
+fn of_the_kernel(pipeline: &Pipeline) -> Vec<Counter> {
+    let counters = pipeline.tables.counters().unwrap_or_default();
+    let named = |counter: cofferdam_sensor::Counter| Counter {
+        hook: counter.hook.name().to_owned(),
+        reason: counter.reason.name().to_owned(),
+        count: counter.total,
+    };
+    counters.into_iter().map(named).collect()
+}
+
+/// What bounds and gaps on our side have cost.
+fn of_bounds(parts: &Parts<'_>) -> Vec<Counter> {
+    let state = &parts.pipeline.state;
+    let (workloads, processes) = (state.workloads.counters(), state.processes.counters());
+    [
+        ("cgroups", "unknown", workloads.unknown),
+        ("cgroups", "root_unknown", workloads.rootless),
+        ("cgroups", "table_full", workloads.cgroups_dropped),
+        ("cgroups", "forgotten_early", workloads.tombstones_dropped),
+        ("names", "forgotten_early", workloads.names_dropped),
+        ("processes", "table_full", processes.running_dropped),
+        ("processes", "forgotten_early", processes.ended_dropped),
+        ("touches", "table_full", processes.touches_dropped),
+        ("touches", "unknown_process", processes.touches_unknown),
+        ("first_reads", "table_full", state.first_reads.unnumbered()),
+        ("runtimes", "table_full", parts.runtimes.dropped()),
+        ("mounts", "table_full", parts.mounts.dropped),
+        ("mounts", "not_understood", parts.mounts.malformed),
+    ]
+    .into_iter()
+    .filter(|(_, _, count)| *count > 0)
+    .map(|(hook, reason, count)| Counter { hook: hook.to_owned(), reason: reason.to_owned(), count })
+    .collect()
+}
+
+fn journal(parts: &Parts<'_>) -> JournalStatus {
+    let written = parts.journal.status();
+    let corrupt = written.set_aside.iter();
+    let corrupt = corrupt.map(|path| format!("{} was corrupt and is set aside", path.display()));
+    let shed =
+        (written.shed > 0).then(|| format!("{} events were given up to stay within bounds", written.shed));
+    JournalStatus {
+        path: parts.node.journal.display().to_string(),
+        bytes: written.bytes,
+        max_bytes: written.max_size,
+        rows: parts.pipeline.written(),
+        segments: written.segments as u64,
+        oldest: Some(written.since),
+        errors: corrupt.chain(shed).chain(parts.trouble.clone()).collect(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a cgroup belongs to, from its path below the cgroup v2 root.
 //!
 //! Pure. The outermost container on the way to a cgroup is its workload's root: whatever a container makes below
-//! itself (Docker in Docker, CRI-O's `container`, a forged `kubepods`) stays that container's. Only a container
-//! that the configuration names as a Kubernetes node (kind, k3d) is passed through.
+//! itself (Docker in Docker, CRI-O's `container`, a forged `kubepods`, the pods of a node that is a container)
+//! stays that container's.
 
 use cofferdam_model::{ContainerId, PodUid, Runtime, WorkloadKind};
 
@@ -22,11 +22,6 @@ pub struct KnownContainer {
 pub trait RuntimeState {
     /// The container whose cgroup is exactly this one.
     fn container_at(&self, cgroup_path: &str) -> Option<KnownContainer>;
-
-    /// Whether this container is a Kubernetes node of its own, so that pods are looked for below it.
-    fn is_node(&self, _container: &ContainerId) -> bool {
-        false
-    }
 }
 
 impl<F: Fn(&str) -> Option<KnownContainer>> RuntimeState for F {
@@ -68,14 +63,7 @@ pub fn classify<'p>(path: &'p str, runtimes: &dyn RuntimeState) -> Classified<'p
                 .or_else(|| is_hash(component).then(|| walk.kind(component, Runtime::Unknown)).flatten()),
         };
         match found {
-            Some(kind) => {
-                let node = kind.container_id().is_some_and(|id| runtimes.is_node(id));
-                let found = Classified { root: prefix, kind, provisional: false };
-                if !node {
-                    return found;
-                }
-                walk = Walk { within: Some(found), ..Walk::default() };
-            }
+            Some(kind) => return Classified { root: prefix, kind, provisional: false },
             None => walk.descend(prefix, component),
         }
     }
@@ -85,7 +73,7 @@ pub fn classify<'p>(path: &'p str, runtimes: &dyn RuntimeState) -> Classified<'p
 /// What has been seen on the way from the root.
 #[derive(Default)]
 struct Walk<'p> {
-    /// The container (a Kubernetes node) or the innermost unit that we are in.
+    /// The innermost unit that we are in.
     within: Option<Classified<'p>>,
     parent: &'p str,
     kubepods: bool,
@@ -95,8 +83,7 @@ struct Walk<'p> {
 
 impl<'p> Walk<'p> {
     fn descend(&mut self, prefix: &'p str, component: &'p str) {
-        let in_node = self.within.as_ref().is_some_and(|found| found.kind.is_container());
-        if !in_node && is_unit(component) {
+        if is_unit(component) {
             let scope = component.ends_with(".scope") && !is_monitor(component);
             let kind = WorkloadKind::Unit { unit: component.to_owned() };
             self.within = Some(Classified { root: prefix, kind, provisional: scope });
@@ -119,7 +106,7 @@ impl<'p> Walk<'p> {
     fn conclude(self, path: &'p str) -> Classified<'p> {
         match self.within {
             Some(found) => {
-                let settled = found.kind.is_container() || (found.root == path && !found.provisional);
+                let settled = found.root == path && !found.provisional;
                 Classified { provisional: !settled, ..found }
             }
             None if self.parent.is_empty() || self.organisational => {

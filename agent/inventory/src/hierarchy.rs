@@ -130,12 +130,6 @@ impl Hierarchy {
             children(&self.mount_point.join(below)).into_iter().find(|(child, _)| *child == id)?;
         Some(if below.is_empty() { format!("/{name}") } else { format!("/{below}/{name}") })
     }
-
-    /// The id of the cgroup at a path.
-    pub fn id_of(&self, path: &str) -> Option<CgroupId> {
-        let folder = self.mount_point.join(path.trim_start_matches('/'));
-        fs::metadata(folder).ok().map(|found| CgroupId(found.ino()))
-    }
 }
 
 fn children(folder: &Path) -> Vec<(CgroupId, String)> {
@@ -189,7 +183,7 @@ mod tests {
         paths.sort_unstable();
         assert_eq!(paths, ["/", "/a", "/a/b", "/c"]);
         let b = walk.cgroups.iter().find(|found| found.path == "/a/b").unwrap();
-        assert_eq!(hierarchy.id_of("/a/b"), Some(b.id));
+        assert_eq!(b.id.0, fs::metadata(folder.path().join("a/b")).unwrap().ino());
         assert_eq!(hierarchy.path_below("/a", b.id).as_deref(), Some("/a/b"));
         assert_eq!(hierarchy.path_below("/", b.parent).as_deref(), Some("/a"));
         assert_eq!(hierarchy.path_below("/c", b.id), None);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -185,13 +185,6 @@ impl MountWatch {
             }
         }
         Ok(MountTable::parse(&text))
-    }
-}
-
-impl AsFd for MountWatch {
-    /// To be polled for `POLLPRI` together with other descriptors.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
     }
 }
 

@@ -25,8 +25,6 @@ pub struct ContainerConfig {
     pub secret_mounts: Vec<DeclaredMount>,
     /// `linux.cgroupsPath`.
     pub cgroups_path: Option<String>,
-    /// `root.path`.
-    pub root: Option<String>,
     /// Names and mounts beyond the bounds.
     pub dropped: u64,
 }
@@ -38,14 +36,10 @@ pub struct PodAnnotations {
     pub container_type: Option<String>,
     /// The container's name within the pod.
     pub container: Option<String>,
-    /// Id of the sandbox.
-    pub sandbox_id: Option<String>,
     /// Pod name.
     pub pod: Option<String>,
     /// Kubernetes namespace.
     pub namespace: Option<String>,
-    /// Pod UID.
-    pub pod_uid: Option<String>,
     /// Image, as the workload names it.
     pub image: Option<String>,
 }
@@ -82,10 +76,6 @@ fn read_document<R: Read>(
         }),
         "annotations" => reader.object(|reader, key| annotation(reader, key, &mut config.pod)),
         "mounts" => reader.array(|reader| declared_mount(reader, &mut config)),
-        "root" => reader.object(|reader, key| match key {
-            "path" => reader.text().map(|path| config.root = path),
-            _ => reader.skip(),
-        }),
         "linux" => reader.object(|reader, key| match key {
             "cgroupsPath" => reader.text().map(|path| config.cgroups_path = path),
             _ => reader.skip(),
@@ -119,10 +109,8 @@ fn annotation<R: Read>(reader: &mut Reader<R>, key: &str, pod: &mut PodAnnotatio
     let field = match key {
         "io.kubernetes.cri.container-type" | "io.kubernetes.cri-o.ContainerType" => &mut pod.container_type,
         "io.kubernetes.cri.container-name" | "io.kubernetes.container.name" => &mut pod.container,
-        "io.kubernetes.cri.sandbox-id" | "io.kubernetes.cri-o.SandboxID" => &mut pod.sandbox_id,
         "io.kubernetes.cri.sandbox-name" | "io.kubernetes.pod.name" => &mut pod.pod,
         "io.kubernetes.cri.sandbox-namespace" | "io.kubernetes.pod.namespace" => &mut pod.namespace,
-        "io.kubernetes.cri.sandbox-uid" | "io.kubernetes.pod.uid" => &mut pod.pod_uid,
         "io.kubernetes.cri.image-name" | "io.kubernetes.cri-o.ImageName" => &mut pod.image,
         _ => return reader.skip(),
     };
@@ -194,7 +182,6 @@ mod tests {
         assert_eq!(config.pod.namespace.as_deref(), Some("shop"));
         assert_eq!(config.pod.container_type.as_deref(), Some("container"));
         assert_eq!(config.cgroups_path.as_deref(), Some("/default/web"));
-        assert_eq!(config.root.as_deref(), Some("rootfs"));
         assert_eq!(
             config.secret_mounts,
             [DeclaredMount {

@@ -157,11 +157,6 @@ impl Processes {
         self.current.values().filter_map(|exec| self.get(*exec))
     }
 
-    /// The program that forked the process in which this one runs.
-    pub fn parent(&self, exec: EventId) -> Option<&Process> {
-        self.get(self.get(exec)?.parent_exec?)
-    }
-
     /// A program touched a secret (display name with key).
     pub fn touched(&mut self, exec: EventId, secret: &str, at: BootTime) {
         match self.programs.get_mut(&exec) {
@@ -207,16 +202,6 @@ impl Processes {
             self.ended.pop_front();
             self.programs.remove(&exec);
         }
-    }
-
-    /// Programs that are remembered.
-    pub fn len(&self) -> usize {
-        self.programs.len()
-    }
-
-    /// Whether nothing is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.programs.is_empty()
     }
 
     /// What the bounds have cost.

@@ -31,8 +31,6 @@ pub struct FoundProcess {
     pub kernel_thread: bool,
     /// Path of its cgroup v2, as the agent's cgroup namespace shows it.
     pub cgroup_path: Option<String>,
-    /// Path of its executable as its mount namespace shows it: evidence, not identity.
-    pub executable: Option<String>,
 }
 
 /// A descriptor of a file on a watched file system.
@@ -96,14 +94,7 @@ pub fn scan(proc: &Path, devices: &BTreeSet<Device>) -> io::Result<Scan> {
 pub fn process(folder: &Path, pid: u32) -> Option<FoundProcess> {
     let Stat { ppid, kernel_thread } = parse_stat(&small_file(&folder.join("stat")).ok()?)?;
     let cgroup_path = small_file(&folder.join("cgroup")).ok().and_then(|text| cgroup_v2_path(&text));
-    let executable = fs::read_link(folder.join("exe")).ok();
-    Some(FoundProcess {
-        pid,
-        ppid,
-        kernel_thread,
-        cgroup_path,
-        executable: executable.map(|path| path.to_string_lossy().into_owned()),
-    })
+    Some(FoundProcess { pid, ppid, kernel_thread, cgroup_path })
 }
 
 fn held_by(folder: &Path, pid: u32, devices: &BTreeSet<Device>, scan: &mut Scan) {
@@ -208,7 +199,6 @@ mod tests {
         let own = scan.processes.iter().find(|found| found.pid == std::process::id()).unwrap();
         assert_eq!(own.ppid, std::os::unix::process::parent_id());
         assert!(own.cgroup_path.as_ref().unwrap().starts_with('/'));
-        assert_eq!(own.executable.as_deref().map(Path::new), std::env::current_exe().ok().as_deref());
         let fd = u32::try_from(reader.as_raw_fd()).unwrap();
         let held = scan.held.iter().find(|held| held.pid == own.pid && held.fd == fd).unwrap();
         assert_eq!((held.device, held.inode, held.mode), (device, inode, AccessMode::Read));

@@ -13,8 +13,6 @@ pub struct RuncState {
     pub cgroup_path: Option<String>,
     /// Folder of its `config.json`.
     pub bundle: Option<String>,
-    /// Its root file system.
-    pub rootfs: Option<String>,
 }
 
 /// Reads a container's state.
@@ -29,9 +27,7 @@ pub fn read(source: impl Read) -> Result<RuncState, JsonError> {
         }),
         "cgroup-path" => reader.text().map(|path| state.cgroup_path = path),
         "bundle" => reader.text().map(|path| state.bundle = path),
-        "rootfs" => reader.text().map(|path| state.rootfs = path),
         "config" => reader.object(|reader, key| match key {
-            "rootfs" => reader.text().map(|path| state.rootfs = path),
             "labels" => reader.array(|reader| {
                 let label = reader.text()?;
                 if let Some(bundle) = label.as_deref().and_then(|label| label.strip_prefix("bundle=")) {
@@ -58,11 +54,8 @@ mod tests {
         let runc = r#"{"id": "web", "config": {"rootfs": "/b/rootfs", "labels": ["x=y", "bundle=/b"]},
             "cgroup_paths": {"": "/sys/fs/cgroup/unified/a/web", "pids": "/sys/fs/cgroup/pids/a/web"}}"#;
         let crun = r#"{"pid": 1, "cgroup-path": "/a/web", "rootfs": "/b/rootfs", "bundle": "/b"}"#;
-        let expected = |path: &str| RuncState {
-            cgroup_path: Some(path.to_owned()),
-            bundle: Some("/b".to_owned()),
-            rootfs: Some("/b/rootfs".to_owned()),
-        };
+        let expected =
+            |path: &str| RuncState { cgroup_path: Some(path.to_owned()), bundle: Some("/b".to_owned()) };
         assert_eq!(read(runc.as_bytes()), Ok(expected("/sys/fs/cgroup/unified/a/web")));
         assert_eq!(read(crun.as_bytes()), Ok(expected("/a/web")));
     }

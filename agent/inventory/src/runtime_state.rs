@@ -30,8 +30,6 @@ pub struct RuntimeFolders {
     pub runc: Vec<PathBuf>,
     /// Folders of CRI-O and Podman with `<id>/userdata/config.json`.
     pub storage: Vec<PathBuf>,
-    /// Containers that are Kubernetes nodes of their own (kind, k3d): pods are looked for below them.
-    pub nodes: Vec<ContainerId>,
 }
 
 impl Default for RuntimeFolders {
@@ -42,7 +40,6 @@ impl Default for RuntimeFolders {
             containerd: paths(&["/run/containerd", "/run/docker/containerd", "/run/k3s/containerd"]),
             runc: paths(&["/run/runc", "/run/crun", "/run/docker/runtime-runc/moby"]),
             storage: paths(&["/run/containers/storage/overlay-containers"]),
-            nodes: Vec::new(),
         }
     }
 }
@@ -95,6 +92,7 @@ impl RuntimesOnDisk {
     pub fn refresh(&mut self) {
         let mut seen = HashMap::new();
         self.by_cgroup.clear();
+        self.dropped = 0;
         for (root, namespace, runtime) in self.runc_roots() {
             for folder in folders_in(&root) {
                 let Some((state_file, version)) = state_file(&folder) else { continue };
@@ -118,7 +116,7 @@ impl RuntimesOnDisk {
         self.index = seen;
     }
 
-    /// How often a container was left out of the index because it was full.
+    /// Containers that the last look left out of the index because it was full.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -224,10 +222,6 @@ impl RuntimeState for RuntimesOnDisk {
             .or_else(|| self.by_cgroup.get(cgroup_path).cloned())
             .or_else(|| self.runc_at(cgroup_path))
     }
-
-    fn is_node(&self, container: &ContainerId) -> bool {
-        self.folders.nodes.contains(container)
-    }
 }
 
 /// An id that is also a harmless file name.
@@ -283,7 +277,6 @@ mod tests {
                 containerd: vec![self.root.path().join("containerd")],
                 runc: vec![self.root.path().join("runc")],
                 storage: vec![self.root.path().join("storage")],
-                nodes: Vec::new(),
             };
             RuntimesOnDisk::new(folders, PathBuf::from("/sys/fs/cgroup/unified"))
         }

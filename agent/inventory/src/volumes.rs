@@ -5,7 +5,7 @@
 
 mod set;
 
-pub use set::{ContainerView, VOLUMES_MAX, Visibility, VolumeChanges, VolumeOwner, Volumes};
+pub use set::{VOLUMES_MAX, VolumeChanges, VolumeOwner, Volumes};
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -71,16 +71,6 @@ impl Volume {
             Source::PartOfVolume => None,
             Source::WholeFilesystem { .. } => key_of(names),
             Source::Tree => key_of(&names[..self.names_below_root(names)?]),
-        }
-    }
-
-    /// Whether a file with these names (from the file up) belongs to this volume.
-    fn holds<S: AsRef<str>>(&self, names: &[S]) -> bool {
-        match self.source {
-            Source::WholeFilesystem { .. } => true,
-            Source::Tree => self.names_below_root(names).is_some(),
-            Source::File => self.names_below_root(names) == Some(0),
-            Source::PartOfVolume => false,
         }
     }
 

@@ -72,7 +72,6 @@ pub struct WorkloadChange {
 
 #[derive(Debug)]
 struct Cgroup {
-    parent: CgroupId,
     path: Box<str>,
     workload: WorkloadId,
     provisional: bool,
@@ -117,11 +116,11 @@ impl Workloads {
             self.counters.cgroups_dropped += 1;
             return self.change(id, None);
         }
-        let (workload, provisional, record) = match self.inherited(parent, runtimes) {
+        let (workload, provisional, record) = match self.inherited(parent) {
             Some(workload) => (workload, false, None),
             None => self.placed(id, path, classify(path, runtimes), time),
         };
-        let cgroup = Cgroup { parent, path: path.into(), workload, provisional, removed: None };
+        let cgroup = Cgroup { path: path.into(), workload, provisional, removed: None };
         self.cgroups.insert(id, cgroup);
         self.by_path.insert(path.into(), id);
         self.change(id, record)
@@ -164,14 +163,6 @@ impl Workloads {
     /// Whether a cgroup may yet turn out to be a container.
     pub fn is_provisional(&self, id: CgroupId) -> bool {
         self.cgroups.get(&id).is_some_and(|cgroup| cgroup.provisional && cgroup.removed.is_none())
-    }
-
-    /// Cgroups that may yet turn out to be containers.
-    pub fn provisional(&self) -> impl Iterator<Item = CgroupId> {
-        self.cgroups
-            .iter()
-            .filter(|(_, cgroup)| cgroup.provisional && cgroup.removed.is_none())
-            .map(|(id, _)| *id)
     }
 
     /// A cgroup was removed. The workload, if that was its root.
@@ -219,11 +210,6 @@ impl Workloads {
         self.workloads.get(&id)
     }
 
-    /// The workload of a container.
-    pub fn of_container(&self, id: &ContainerId) -> Option<&Workload> {
-        self.workloads.get(self.by_container.get(id)?)
-    }
-
     /// Every workload, the ended ones that are still remembered included.
     pub fn iter(&self) -> impl Iterator<Item = &Workload> {
         self.workloads.values()
@@ -237,17 +223,6 @@ impl Workloads {
     /// The cgroup that exists at a path now.
     pub fn at(&self, path: &str) -> Option<CgroupId> {
         self.by_path.get(path).copied()
-    }
-
-    /// A cgroup's ancestors, the nearest first, as far as they are known.
-    pub fn ancestors(&self, cgroup: CgroupId) -> impl Iterator<Item = CgroupId> {
-        let mut left = self.cgroups.len(); // a parent that is its own descendant would go on for ever
-        let parent = |id: &CgroupId| self.cgroups.get(id).map(|cgroup| cgroup.parent).filter(|up| up != id);
-        std::iter::successors(parent(&cgroup), move |id| {
-            left = left.checked_sub(1)?;
-            parent(id)
-        })
-        .filter(|id| self.cgroups.contains_key(id))
     }
 
     /// Forgets what is too old. Returns the cgroups that are no longer known, so that the kernel's tombstones go too.
@@ -279,11 +254,9 @@ impl Workloads {
         self.workloads.get(&self.cgroups.get(&cgroup)?.workload)
     }
 
-    /// What is made in a container is the container's, whatever its name. Nodes in containers are passed through.
-    fn inherited(&self, parent: CgroupId, runtimes: &dyn RuntimeState) -> Option<WorkloadId> {
-        let workload = self.of(parent)?;
-        let container = workload.kind.container_id()?;
-        (!runtimes.is_node(container)).then_some(workload.id)
+    /// What is made in a container is the container's, whatever its name.
+    fn inherited(&self, parent: CgroupId) -> Option<WorkloadId> {
+        self.of(parent).filter(|workload| workload.kind.is_container()).map(|workload| workload.id)
     }
 
     /// The workload that a classified cgroup belongs to, whether that is provisional, and the workload itself if it

@@ -156,87 +156,97 @@ pub fn decode(bytes: &[u8]) -> Result<Event, MalformedRecord> {
         time: BootTime::from_nanos(header.time),
         hook: Hook::from_number(header.hook).ok_or_else(bad)?,
     };
-    match header.kind {
-        kind::EXEC => {
-            let event: ExecEvent = exactly(bytes).ok_or_else(bad)?;
-            let (path, interpreter) = (text(&event.path), text(&event.interpreter));
-            let interpreter = (interpreter != path).then_some(interpreter);
-            let names = event.names.get(..event.names_len as usize).ok_or_else(bad)?;
-            let path = if interpreter.is_none() { telling_path(path, names) } else { path };
-            Ok(Event::Exec {
-                stamp,
-                process: event.process,
-                previous: EventId(event.previous),
-                path,
-                interpreter,
-            })
-        }
-        kind::FORK => {
-            let event: ForkEvent = exactly(bytes).ok_or_else(bad)?;
-            Ok(Event::Fork {
-                stamp,
-                process: event.process,
-                parent_exec: EventId(event.parent_exec),
-                parent_start: BootTime::from_nanos(event.parent_start),
-            })
-        }
-        kind::EXIT => {
-            let event: ExitEvent = exactly(bytes).ok_or_else(bad)?;
-            Ok(Event::Exit {
-                stamp,
-                process: ProcessKey { pid: event.tgid, start: BootTime::from_nanos(event.start) },
-                exec: EventId(event.exec),
-                workload: WorkloadId(event.workload),
-            })
-        }
-        kind::ACCESS => {
-            let event: AccessEvent = exactly(bytes).ok_or_else(bad)?;
-            let names = event.names.get(..event.names_len as usize).ok_or_else(bad)?;
-            Ok(Event::Access {
-                stamp,
-                process: event.process,
-                object: event.object,
-                target_workload: WorkloadId(event.target_workload),
-                target_cgroup: CgroupId(event.target_cgroup),
-                how: event.how,
-                mode: event.mode,
-                verdict: event.verdict,
-                uncounted: event.uncounted != 0,
-                generation: event.generation,
-                names: names_of(names),
-            })
-        }
-        kind::CONNECTION => {
-            let event: ConnectionEvent = exactly(bytes).ok_or_else(bad)?;
-            Ok(Event::Connection {
-                stamp,
-                process: event.process,
-                key: event.connection,
-                uncounted: event.uncounted != 0,
-                generation: event.generation,
-            })
-        }
-        kind::CGROUP_MADE | kind::CGROUP_REMOVED => {
-            let event: CgroupEvent = exactly(bytes).ok_or_else(bad)?;
-            let cgroup = CgroupId(event.cgroup);
-            if header.kind == kind::CGROUP_REMOVED {
-                return Ok(Event::CgroupRemoved { stamp, cgroup });
-            }
-            let (parent, workload) = (CgroupId(event.parent), WorkloadId(event.workload));
-            Ok(Event::CgroupMade { stamp, cgroup, parent, workload, path: text(&event.path) })
-        }
+    let event = match header.kind {
+        kind::EXEC => exec(stamp, bytes),
+        kind::FORK => exactly(bytes).map(|event| fork(stamp, &event)),
+        kind::EXIT => exactly(bytes).map(|event| exit(stamp, &event)),
+        kind::ACCESS => access(stamp, bytes),
+        kind::CONNECTION => exactly(bytes).map(|event| connection(stamp, &event)),
+        kind::CGROUP_MADE => exactly(bytes).map(|event| cgroup_made(stamp, &event)),
+        kind::CGROUP_REMOVED => exactly(bytes).map(|event| cgroup_removed(stamp, &event)),
         kind::ENTERED => {
-            let event: EntryEvent = exactly(bytes).ok_or_else(bad)?;
-            Ok(Event::Entered { stamp, process: event.process })
+            exactly(bytes).map(|event: EntryEvent| Event::Entered { stamp, process: event.process })
         }
-        kind::STALE_FILESYSTEM => {
-            let event: FilesystemEvent = exactly(bytes).ok_or_else(bad)?;
-            let expected =
-                FilesystemKey { device: event.expected.device, generation: event.expected.generation };
-            Ok(Event::StaleFilesystem { stamp, expected })
-        }
-        _ => Err(bad()),
+        kind::STALE_FILESYSTEM => exactly(bytes).map(|event| stale_filesystem(stamp, &event)),
+        _ => None,
+    };
+    event.ok_or_else(bad)
+}
+
+fn exec(stamp: Stamp, bytes: &[u8]) -> Option<Event> {
+    let event: ExecEvent = exactly(bytes)?;
+    let names = event.names.get(..event.names_len as usize)?;
+    let (path, interpreter) = (text(&event.path), text(&event.interpreter));
+    let interpreter = (interpreter != path).then_some(interpreter);
+    let path = if interpreter.is_none() { telling_path(path, names) } else { path };
+    let previous = EventId(event.previous);
+    Some(Event::Exec { stamp, process: event.process, previous, path, interpreter })
+}
+
+fn fork(stamp: Stamp, event: &ForkEvent) -> Event {
+    Event::Fork {
+        stamp,
+        process: event.process,
+        parent_exec: EventId(event.parent_exec),
+        parent_start: BootTime::from_nanos(event.parent_start),
     }
+}
+
+fn exit(stamp: Stamp, event: &ExitEvent) -> Event {
+    Event::Exit {
+        stamp,
+        process: ProcessKey { pid: event.tgid, start: BootTime::from_nanos(event.start) },
+        exec: EventId(event.exec),
+        workload: WorkloadId(event.workload),
+    }
+}
+
+fn access(stamp: Stamp, bytes: &[u8]) -> Option<Event> {
+    let event: AccessEvent = exactly(bytes)?;
+    let names = event.names.get(..event.names_len as usize)?;
+    Some(Event::Access {
+        stamp,
+        process: event.process,
+        object: event.object,
+        target_workload: WorkloadId(event.target_workload),
+        target_cgroup: CgroupId(event.target_cgroup),
+        how: event.how,
+        mode: event.mode,
+        verdict: event.verdict,
+        uncounted: event.uncounted != 0,
+        generation: event.generation,
+        names: names_of(names),
+    })
+}
+
+fn connection(stamp: Stamp, event: &ConnectionEvent) -> Event {
+    Event::Connection {
+        stamp,
+        process: event.process,
+        key: event.connection,
+        uncounted: event.uncounted != 0,
+        generation: event.generation,
+    }
+}
+
+fn cgroup_made(stamp: Stamp, event: &CgroupEvent) -> Event {
+    Event::CgroupMade {
+        stamp,
+        cgroup: CgroupId(event.cgroup),
+        parent: CgroupId(event.parent),
+        workload: WorkloadId(event.workload),
+        path: text(&event.path),
+    }
+}
+
+fn cgroup_removed(stamp: Stamp, event: &CgroupEvent) -> Event {
+    Event::CgroupRemoved { stamp, cgroup: CgroupId(event.cgroup) }
+}
+
+fn stale_filesystem(stamp: Stamp, event: &FilesystemEvent) -> Event {
+    let FilesystemEvent { expected, .. } = event;
+    let expected = FilesystemKey { device: expected.device, generation: expected.generation };
+    Event::StaleFilesystem { stamp, expected }
 }
 
 /// The path given to exec, unless it says nothing about the file: then the file's own, within its file system.

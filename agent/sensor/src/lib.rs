@@ -22,6 +22,7 @@ pub use attach::{
 };
 pub use btf::BtfError;
 pub use cofferdam_abi as abi;
+use cofferdam_model::WorkloadId;
 pub use decode::{Event, MalformedRecord, Stamp, decode};
 pub use load::{LoadError, unload};
 pub use offsets::OffsetError;
@@ -90,7 +91,7 @@ impl Sensor {
         let rings = Rings::take(&mut ebpf)?;
         let mut query = Query::new(ebpf)?;
         tables.set_budgets(config.budgets)?;
-        tables.provide_unknown_workload()?;
+        tables.provide_workload(WorkloadId::UNKNOWN)?;
         // Process 1 tells the host's mount namespace: what runs there is no container.
         if let Err(error) = query.adopt(1) {
             tracing::warn!(%error, "the host's mount namespace is not known; binaries of the host are reported as unknown");

@@ -39,7 +39,11 @@ pub enum LoadError {
         source: Box<aya::EbpfError>,
     },
     /// A hook without which the agent is blind was refused.
-    #[error("the kernel refused {program} at {place}: {reason}. Without it: {without}")]
+    #[error(
+        "the kernel refused {program} at {place}: {reason}. Without it: {without}. \
+         `cofferdam doctor` says what this host lacks; where it lacks nothing, boot a kernel that the README names, \
+         and report this message with the output of `uname -a`"
+    )]
     Required {
         /// The program.
         program: &'static str,

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
 use aya::maps::{Array, MapData};
-use aya::programs::{ProgramFd, RawTracePoint};
-use aya::programs::{RawTracePointRunOptions, TestRun};
+use aya::programs::{RawTracePoint, RawTracePointRunOptions, TestRun};
 use cofferdam_abi::map::{Answer, query};
 use cofferdam_model::InodeKey;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -98,11 +97,6 @@ impl Query {
             query::OK => Ok(answer),
             _ => Err(failed("its structures could not be read".to_owned())),
         }
-    }
-
-    /// Descriptor of a loaded program, for inspection.
-    pub fn program_fd(&self, name: &str) -> Option<&ProgramFd> {
-        self.ebpf.program(name)?.fd().ok()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The two rings: priority first, both drained without losing the order within one.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use aya::Ebpf;
@@ -57,11 +57,6 @@ impl Rings {
     /// Records that were skipped because they could not be decoded.
     pub fn malformed(&self) -> u64 {
         self.malformed
-    }
-
-    /// Descriptors, for diagnostics.
-    pub fn descriptors(&self) -> [i32; 2] {
-        [self.priority.as_fd().as_raw_fd(), self.bulk.as_fd().as_raw_fd()]
     }
 }
 

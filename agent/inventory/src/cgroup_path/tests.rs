@@ -96,26 +96,10 @@ fn containerd_with_the_wrong_driver_is_found() {
 }
 
 #[test]
-fn pods_in_a_container_belong_to_it_unless_it_is_configured_as_a_node() {
-    struct Kind;
-    impl RuntimeState for Kind {
-        fn container_at(&self, _: &str) -> Option<KnownContainer> {
-            None
-        }
-        fn is_node(&self, container: &ContainerId) -> bool {
-            container.as_str() == OTHER_HASH
-        }
-    }
+fn pods_in_a_container_belong_to_it() {
     let node = format!("/docker/{OTHER_HASH}");
     let pod = format!("{node}/kubelet/kubepods/burstable/pod{UID}/{HASH}");
-    assert_eq!(classify(&pod, &NoRuntimes).root, node);
-    assert_eq!(classify(&pod, &Kind).kind, pod_container(Runtime::Unknown));
-    let systemd = format!(
-        "/system.slice/docker-{OTHER_HASH}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{UID_SYSTEMD}.slice/cri-containerd-{HASH}.scope"
-    );
-    assert_eq!(classify(&systemd, &Kind).kind, pod_container(Runtime::Containerd));
-    let kubelet = format!("{node}/system.slice/kubelet.service");
-    let found = classify(&kubelet, &Kind);
+    let found = classify(&pod, &NoRuntimes);
     assert_eq!((found.root, found.kind), (node.as_str(), container(OTHER_HASH, None, Runtime::Docker)));
 }
 

@@ -75,7 +75,7 @@ fn a_fork_runs_what_its_parent_runs() {
     let table = shell_and_curl();
     assert_eq!(table.get(event(20)).unwrap().executable.path.as_deref(), Some("/bin/sh"));
     assert_eq!(table.current(2).unwrap().executable.path.as_deref(), Some("/bin/curl"));
-    assert_eq!(table.parent(event(30)).unwrap().exec, event(10));
+    assert_eq!(table.get(event(30)).unwrap().parent_exec, Some(event(10)));
 }
 
 #[test]
@@ -151,11 +151,11 @@ fn every_bound_is_kept_and_counted() {
     for pid in 1..=3 {
         assert_eq!(table.began(process(pid, u64::from(pid) * 10, None, None), EXEC).len(), 1);
     }
-    assert_eq!((table.len(), table.counters().running_dropped), (2, 1));
+    assert_eq!((table.programs.len(), table.counters().running_dropped), (2, 1));
     for pid in 1..=2 {
         table.exited(ProcessKey { pid, start: time(pid.into()) }, event(u64::from(pid) * 10), time(40));
     }
-    assert_eq!((table.len(), table.counters().ended_dropped), (1, 1));
+    assert_eq!((table.programs.len(), table.counters().ended_dropped), (1, 1));
     table.touched(event(30), "x", time(41));
     assert_eq!(table.counters().touches_unknown, 1);
     for number in 0..=TOUCHES_MAX {
@@ -180,7 +180,7 @@ proptest! {
                 3 => table.touched(one.exec, "secret", time(began)),
                 _ => drop(table.referenced(&one)),
             }
-            prop_assert!(table.len() <= limits.running + limits.ended);
+            prop_assert!(table.programs.len() <= limits.running + limits.ended);
             prop_assert!(table.tainted_by(event(began)).len() <= 1);
         }
     }

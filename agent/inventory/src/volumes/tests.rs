@@ -163,28 +163,22 @@ fn the_key_is_the_path_without_the_folder_of_the_rotation() {
 }
 
 #[test]
-fn a_file_is_named_by_the_narrowest_secret_that_holds_it() {
-    let host = table(&[(40, "/", &pod("volumes/kubernetes.io~secret/creds"), "tmpfs")]);
-    let disk = Device::new(8, 1);
+fn a_disk_with_a_configured_file_on_it_is_not_secret_as_a_whole() {
     let mut volumes = Volumes::default();
+    let host = table(&[(40, "/", &pod("volumes/kubernetes.io~secret/creds"), "tmpfs")]);
     volumes.replace(VolumeOwner::Host, kubelet_volumes(&host, &no_csi));
-    let configuration: Vec<Volume> = [("tree", "/srv/tree"), ("inner", "/srv/tree/inner")]
-        .iter()
-        .flat_map(|(name, path)| {
-            let secret = ConfiguredSecret { name: (*name).to_owned(), path: path.into() };
-            configured(&host, &secret, &folders)
-        })
-        .collect();
-    volumes.replace(VolumeOwner::Configuration, configuration);
-    assert_eq!(volumes.devices(), BTreeSet::from([Device(40), disk]));
+    let secret = ConfiguredSecret { name: "tree".to_owned(), path: "/srv/tree".into() };
+    volumes.replace(VolumeOwner::Configuration, configured(&host, &secret, &folders));
+    assert_eq!(volumes.iter().count(), 2);
     assert_eq!(volumes.whole_devices(), BTreeSet::from([Device(40)]));
-    let told = |device, names: &[&str]| {
-        volumes.secret_at(device, names).map(|s| (s.name, s.key.unwrap_or_default()))
-    };
-    assert_eq!(told(Device(40), &["pass", "..2026"]), Some(("creds".to_owned(), "pass".to_owned())));
-    assert_eq!(told(disk, &["x", "a", "tree", "srv"]), Some(("tree".to_owned(), "a/x".to_owned())));
-    assert_eq!(told(disk, &["x", "inner", "tree", "srv"]), Some(("inner".to_owned(), "x".to_owned())));
-    assert_eq!(told(disk, &["x", "srv"]), None);
+}
+
+#[test]
+fn a_key_of_a_configured_tree_is_the_path_below_its_root() {
+    let secret = ConfiguredSecret { name: "tree".to_owned(), path: "/srv/tree".into() };
+    let volume = configured(&table(&[]), &secret, &folders).remove(0);
+    assert_eq!(volume.key(&["x", "a", "tree", "srv"]).as_deref(), Some("a/x"));
+    assert_eq!(volume.key(&["x", "srv"]), None);
 }
 
 #[test]
@@ -199,7 +193,8 @@ fn a_second_look_tells_only_what_changed() {
     assert_eq!(volumes.replace(VolumeOwner::Host, kubelet_volumes(&one, &no_csi)), VolumeChanges::default());
     let changes = volumes.replace(VolumeOwner::Host, kubelet_volumes(&two, &no_csi));
     assert_eq!((changes.added.len(), changes.added[0].secret.name.as_str()), (1, "more"));
-    assert_eq!(volumes.devices(), BTreeSet::from([Device(40), Device(41)]));
+    let devices: BTreeSet<Device> = volumes.iter().map(|volume| volume.device).collect();
+    assert_eq!(devices, BTreeSet::from([Device(40), Device(41)]));
     let changes = volumes.replace(VolumeOwner::Host, Vec::new());
     assert_eq!((changes.added.len(), changes.removed.len(), volumes.iter().count()), (0, 2, 0));
 }
@@ -212,38 +207,6 @@ fn volumes_beyond_the_bound_are_counted() {
     let mut volumes = Volumes::default();
     assert_eq!(volumes.replace(VolumeOwner::Host, many).added.len(), VOLUMES_MAX);
     assert_eq!(volumes.dropped(), 5);
-}
-
-#[test]
-fn a_pods_volume_is_visible_to_its_containers_that_mount_it() {
-    let host = table(&[
-        (40, "/", &pod("volumes/kubernetes.io~secret/creds"), "tmpfs"),
-        (40, "/..2026/pass", &pod("volume-subpaths/creds/one/1"), "tmpfs"),
-    ]);
-    let found = kubelet_volumes(&host, &no_csi);
-    let uid: PodUid = UID.parse().unwrap();
-    let other: PodUid = "ffffffff-1111-2222-3333-444455556666".parse().unwrap();
-    let (with, without) = (BTreeSet::from([Device(40)]), BTreeSet::from([Device(1)]));
-    let view = |id, pod_uid, container, devices| ContainerView {
-        workload: WorkloadId(id),
-        pod_uid,
-        container,
-        sandbox: false,
-        devices,
-    };
-    let mut containers = vec![
-        view(10, Some(&uid), Some("one"), Some(&with)),
-        view(11, Some(&uid), Some("two"), Some(&without)),
-        view(12, Some(&other), Some("one"), Some(&with)),
-        ContainerView { sandbox: true, ..view(13, Some(&uid), None, None) },
-    ];
-    let expected = Visibility { workloads: vec![WorkloadId(10)], certain: true };
-    assert_eq!(found[0].visible_to(&containers), expected);
-    assert_eq!(found[1].visible_to(&containers), expected);
-    containers.push(view(14, Some(&uid), Some("three"), None));
-    let expected = Visibility { workloads: vec![WorkloadId(10), WorkloadId(14)], certain: false };
-    assert_eq!(found[0].visible_to(&containers), expected);
-    assert_eq!(found[1].visible_to(&containers).workloads, [WorkloadId(10)]);
 }
 
 proptest! {

@@ -1,0 +1,159 @@
+//! What is watched: file systems by device, single files and trees by inode.
+
+use std::collections::HashSet;
+
+use cofferdam_abi::key::InodeKey as AbiInodeKey;
+use cofferdam_abi::map::{self, Device, device, file};
+use cofferdam_model::{FilesystemKey, InodeKey};
+
+use super::{TableError, Tables, refused};
+
+/// What a watched file system holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Watch {
+    /// Every regular file is a secret.
+    pub whole: bool,
+    /// With `whole`: a volume of the kubelet, in which `ca.crt` and `namespace` are none.
+    pub kubelet: bool,
+    /// Single files are secrets.
+    pub files: bool,
+    /// Trees are secrets.
+    pub trees: bool,
+}
+
+impl Watch {
+    fn flags(self) -> u32 {
+        [
+            (self.whole, device::WHOLE),
+            (self.kubelet, device::KUBELET),
+            (self.files, device::FILES),
+            (self.trees, device::TREES),
+        ]
+        .into_iter()
+        .filter(|(set, _)| *set)
+        .fold(0, |flags, (_, bit)| flags | bit)
+    }
+}
+
+/// Small numbers have a slot of their own; slot 0 leads to the table of the others.
+fn has_slot(device: u32) -> bool {
+    (1..map::DEVICE_SLOTS).contains(&device)
+}
+
+impl Tables {
+    /// Forgets what an agent before had watched and this one does not: to be called once the secrets are known, so
+    /// that those which are still there were never unwatched.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn keep_only(
+        &mut self,
+        filesystems: &HashSet<FilesystemKey>,
+        files: &HashSet<InodeKey>,
+    ) -> Result<(), TableError> {
+        let kept: HashSet<u32> = filesystems.iter().map(|filesystem| filesystem.device).collect();
+        for slot in (1..map::DEVICE_SLOTS).filter(|slot| !kept.contains(slot)) {
+            if self.slot(slot)?.flags != 0 {
+                self.set_slot(slot, Device::default())?;
+            }
+        }
+        let stale: Vec<u32> = self.devices.keys().flatten().filter(|number| !kept.contains(number)).collect();
+        for number in stale {
+            let _ = self.devices.remove(&number);
+        }
+        let stale: Vec<AbiInodeKey> =
+            self.files.keys().flatten().filter(|key| !files.contains(&model_inode(*key))).collect();
+        for key in stale {
+            let _ = self.files.remove(&key);
+        }
+        self.lead_elsewhere()
+    }
+
+    /// Watches a file system.
+    ///
+    /// # Errors
+    /// If the kernel refuses, for instance because the table of devices without a slot is full.
+    pub fn watch(&mut self, filesystem: FilesystemKey, watch: Watch) -> Result<(), TableError> {
+        let entry = Device { flags: watch.flags(), generation: filesystem.generation };
+        if has_slot(filesystem.device) {
+            return self.set_slot(filesystem.device, entry);
+        }
+        self.devices.insert(filesystem.device, entry, 0).map_err(refused("write", "DEVICES"))?;
+        self.elsewhere.insert(filesystem.device);
+        self.lead_elsewhere()
+    }
+
+    /// Stops watching a file system; one that has taken its device number meanwhile is left alone.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn unwatch(&mut self, filesystem: FilesystemKey) -> Result<(), TableError> {
+        if has_slot(filesystem.device) {
+            let entry = self.slot(filesystem.device)?;
+            return match entry.generation == filesystem.generation {
+                true => self.set_slot(filesystem.device, Device::default()),
+                false => Ok(()),
+            };
+        }
+        let _ = self.devices.remove(&filesystem.device);
+        self.elsewhere.remove(&filesystem.device);
+        self.lead_elsewhere()
+    }
+
+    fn lead_elsewhere(&mut self) -> Result<(), TableError> {
+        let flags = if self.elsewhere.is_empty() { 0 } else { device::ELSEWHERE };
+        self.set_slot(0, Device { flags, generation: 0 })
+    }
+
+    fn slot(&self, slot: u32) -> Result<Device, TableError> {
+        self.device_slots.get(&slot, 0).map_err(refused("read", "DEVICE_SLOTS"))
+    }
+
+    fn set_slot(&mut self, slot: u32, entry: Device) -> Result<(), TableError> {
+        self.device_slots.set(slot, entry, 0).map_err(refused("write", "DEVICE_SLOTS"))
+    }
+
+    /// Marks a single file as secret.
+    ///
+    /// # Errors
+    /// If the table is full.
+    pub fn mark_file(&mut self, key: InodeKey) -> Result<(), TableError> {
+        self.files.insert(abi_inode(key), file::SECRET, 0).map_err(refused("write", "FILES"))
+    }
+
+    /// Marks a folder whose tree is secret.
+    ///
+    /// # Errors
+    /// If the table is full.
+    pub fn mark_tree(&mut self, key: InodeKey) -> Result<(), TableError> {
+        self.files.insert(abi_inode(key), file::TREE, 0).map_err(refused("write", "FILES"))
+    }
+
+    /// Takes a mark off a file or folder.
+    pub fn unmark(&mut self, key: InodeKey) {
+        // It may be gone already; then there is nothing to do.
+        let _ = self.files.remove(&abi_inode(key));
+    }
+}
+
+/// A model key as the kernel's.
+pub(crate) fn abi_inode(key: InodeKey) -> AbiInodeKey {
+    AbiInodeKey {
+        ino: key.ino,
+        filesystem: cofferdam_abi::key::FilesystemKey {
+            device: key.filesystem.device,
+            generation: key.filesystem.generation,
+        },
+        generation: key.generation,
+        reserved: 0,
+    }
+}
+
+/// The kernel's key as the model's.
+pub fn model_inode(key: AbiInodeKey) -> InodeKey {
+    InodeKey {
+        filesystem: FilesystemKey { device: key.filesystem.device, generation: key.filesystem.generation },
+        ino: key.ino,
+        generation: key.generation,
+    }
+}
