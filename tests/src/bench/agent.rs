@@ -40,6 +40,8 @@ pub struct AgentOptions {
     pub secrets: Vec<(String, PathBuf)>,
     /// First events that a workload may send in a second.
     pub budget: Option<u64>,
+    /// Forks and execs that a workload may send in a second.
+    pub process_budget: Option<u64>,
     /// Where the container runtime answers.
     pub cri_socket: Option<PathBuf>,
     /// It says as much as it can.
@@ -57,8 +59,13 @@ impl AgentOptions {
         for (name, path) in &self.secrets {
             text.push_str(&format!("  - {{ name: {name:?}, path: {path:?} }}\n"));
         }
-        if let Some(budget) = self.budget {
-            text.push_str(&format!("limits: {{ first_events_per_second: {budget} }}\n"));
+        let limits =
+            [("first_events_per_second", self.budget), ("process_events_per_second", self.process_budget)];
+        if limits.iter().any(|(_, limit)| limit.is_some()) {
+            text.push_str("limits:\n");
+        }
+        for (name, limit) in limits.into_iter().filter_map(|(name, limit)| Some((name, limit?))) {
+            text.push_str(&format!("  {name}: {limit}\n"));
         }
         if let Some(socket) = &self.cri_socket {
             text.push_str(&format!("runtimes: {{ cri_socket: {socket:?} }}\n"));
@@ -347,6 +354,7 @@ mod tests {
         let options = AgentOptions {
             secrets: vec![("payments/db".to_owned(), "/srv/a".into())],
             budget: Some(50),
+            process_budget: Some(60),
             cri_socket: Some("/run/cri.sock".into()),
             talkative: true,
             disk: Some(16),

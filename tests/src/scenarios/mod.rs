@@ -1,5 +1,6 @@
 //! All scenarios, in the order in which they play.
 
+mod attacks;
 mod bench;
 mod binaries;
 mod environ;
@@ -26,5 +27,6 @@ pub const ALL: &[&[Scenario]] = &[
     identity::ALL,
     pods::ALL,
     life::ALL,
+    attacks::ALL,
     faults::ALL,
 ];

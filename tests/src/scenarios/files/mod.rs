@@ -9,6 +9,7 @@ mod proc_self_fd;
 mod proc_self_root;
 mod refused_by_permissions;
 mod rename;
+mod replaced;
 mod rotation;
 mod run_secrets;
 mod same_device_number;
@@ -24,6 +25,7 @@ pub(super) const ALL: &[Scenario] = &[
     symbolic_link::SCENARIO,
     hard_link::SCENARIO,
     rename::SCENARIO,
+    replaced::SCENARIO,
     bind_mount::SCENARIO,
     proc_self_root::SCENARIO,
     proc_self_fd::SCENARIO,
