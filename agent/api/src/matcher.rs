@@ -1,11 +1,11 @@
 //! Whether a live event is what a filter asks for. Stored events are selected by the journal.
 
-use cofferdam_model::Filter;
+use cofferdam_model::{Filter, glob};
 
 use crate::Event;
 
-/// So many characters of a container's id are enough to name it.
-const ID_PREFIX: usize = 6;
+/// So many digits of a container's id stand in the name of its workload while it has none of its own.
+const SHORT_ID: usize = 12;
 
 /// Selects live events. `since`, `until` and `limit` have no meaning here.
 #[derive(Debug, Clone)]
@@ -85,9 +85,7 @@ impl Matcher {
             && fits(&filter.pod, names.pod)
             && filter.container.as_ref().is_none_or(|pattern| {
                 names.container.is_some_and(|name| glob(pattern, name))
-                    || names.container_id.is_some_and(|id| {
-                        glob(pattern, id) || (pattern.len() >= ID_PREFIX && id.starts_with(pattern.as_str()))
-                    })
+                    || names.container_id.is_some_and(|id| names_id(pattern, id))
             })
     }
 }
@@ -103,7 +101,7 @@ impl<'a> Names<'a> {
                 namespace: Some(namespace),
                 pod: Some(pod),
                 container: Some(container),
-                container_id: None,
+                container_id: Some(container).filter(|name| is_short_id(name)),
             },
             _ => {
                 let container = name.rsplit(['/', ':']).next();
@@ -114,60 +112,26 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Whether a pattern, an id or the beginning of one asks for this id, of which only the beginning may be known.
+fn names_id(pattern: &str, id: &str) -> bool {
+    glob(pattern, id)
+        || (pattern.len() >= Filter::ID_PREFIX && id.starts_with(pattern))
+        || (is_short_id(id) && pattern.starts_with(id))
+}
+
+fn is_short_id(text: &str) -> bool {
+    text.len() == SHORT_ID && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn fits(pattern: &Option<String>, text: Option<&str>) -> bool {
     pattern.as_ref().is_none_or(|pattern| text.is_some_and(|text| glob(pattern, text)))
 }
 
-/// `*` is any text, `?` any character, all else itself.
-fn glob(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
-    let (mut p, mut t) = (0, 0);
-    // Where the latest `*` stands, and up to where it has swallowed the text.
-    let mut star = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((at, swallowed)) = star else { return false };
-                star = Some((at, swallowed + 1));
-                p = at + 1;
-                t = swallowed + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use cofferdam_model::{LossReason, LossRow, WallTime};
 
-    #[test]
-    fn a_star_crosses_slashes_and_a_bracket_is_only_a_bracket() {
-        for (pattern, text, expected) in [
-            ("*", "", true),
-            ("shop/*", "shop/web-1/app", true),
-            ("shop/*/app", "shop/web-1/app", true),
-            ("shop/?eb-*/app", "shop/web-1/app", true),
-            ("*/app", "shop/web-1/application", false),
-            ("a*b*c", "a1b2b3c", true),
-            ("a*b*c", "a1b2b3", false),
-            ("[ab]", "a", false),
-            ("[ab]", "[ab]", true),
-            ("", "", true),
-            ("?", "é", true),
-        ] {
-            assert_eq!(glob(pattern, text), expected, "{pattern} on {text}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn a_stable_name_tells_pod_and_container() {
@@ -175,5 +139,40 @@ mod tests {
         assert_eq!((names.namespace, names.pod, names.container), (Some("shop"), Some("web-1"), Some("app")));
         assert_eq!(Names::of(Some("docker:redis")).container, Some("redis"));
         assert_eq!(Names::of(Some("default/job")).container, Some("job"));
+    }
+
+    #[test]
+    fn a_whole_id_also_finds_what_is_only_known_by_the_beginning_of_it() {
+        const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let found = |pattern: &str, workload: &str| {
+            let filter = Filter { container: Some(pattern.to_owned()), ..Filter::default() };
+            Matcher::new(filter).names(&Names::of(Some(workload)))
+        };
+        for workload in ["docker:0123456789ab", "pod:0a1b2c3d/0123456789ab", "shop/web-0/0123456789ab"] {
+            assert!(found(ID, workload) && found(&ID[..8], workload), "{workload}");
+            assert!(!found(&ID.replace('0', "f"), workload), "{workload}");
+        }
+        assert!(!found("webapp-2", "docker:webapp"), "a name is no beginning of an id");
+    }
+
+    #[test]
+    fn a_loss_is_found_by_a_whole_id() {
+        let at = WallTime::from_nanos(0);
+        let workload = Some("docker:0123456789ab".to_owned());
+        let loss = LossRow {
+            since: at,
+            until: at,
+            hook: "open".to_owned(),
+            workload,
+            reason: LossReason::RingFull,
+            count: 1,
+        };
+        let asked = |digit: &str| {
+            let id = format!("0123456789ab{}", digit.repeat(52));
+            Matcher::new(Filter { container: Some(id), ..Filter::default() })
+        };
+        assert!(asked("c").matches(&Event::Loss(loss.clone())));
+        let other = LossRow { workload: Some("docker:ffff56789abc".to_owned()), ..loss };
+        assert!(!asked("c").matches(&Event::Loss(other)));
     }
 }

@@ -165,6 +165,7 @@ impl Agent {
     fn know_what_runs(&mut self, hierarchy: &Hierarchy) -> Result<BootTime> {
         let now = host::boot_time();
         self.naming.runtimes.refresh();
+        self.pipeline.state.hierarchy = Some(hierarchy.clone());
         adopt::cgroups(&mut self.pipeline, hierarchy, &self.naming.runtimes, now)?;
         self.pipeline.refresh_secrets(&self.mounts, now);
         let watched = host::boot_time();

@@ -2,9 +2,11 @@
 
 use cofferdam_inventory::cgroup_path::RuntimeState;
 use cofferdam_inventory::first_reads::FirstReads;
+use cofferdam_inventory::hierarchy::Hierarchy;
 use cofferdam_inventory::processes::Processes;
 use cofferdam_inventory::workloads::{WorkloadChange, Workloads};
 use cofferdam_model::{BootTime, CgroupId, EventId, PodUid, Process, ProcessKey, Workload, WorkloadId};
+use cofferdam_sensor::abi::event::PATH_LEN;
 
 /// The tables.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub struct State {
     pub processes: Processes,
     /// Orders of first reads.
     pub first_reads: FirstReads,
+    /// Where cgroups stand, for paths that the kernel's record has no room for.
+    pub hierarchy: Option<Hierarchy>,
 }
 
 impl State {
@@ -27,11 +31,18 @@ impl State {
         now: BootTime,
         runtimes: &dyn RuntimeState,
     ) -> WorkloadChange {
+        let whole = if path.len() + 1 >= PATH_LEN { self.whole_path(id, parent) } else { None };
+        let path = whole.as_deref().unwrap_or(path);
         let change = self.workloads.made(id, parent, path, now, runtimes);
         if change.workload == WorkloadId::rooted_at(id) {
             self.first_reads.began(change.workload);
         }
         change
+    }
+
+    /// The path of a cgroup whose record was too short for it, unless it is gone already.
+    fn whole_path(&self, id: CgroupId, parent: CgroupId) -> Option<String> {
+        self.hierarchy.as_ref()?.path_below(self.workloads.path(parent)?, id)
     }
 
     /// The workload that an event belongs to: what the kernel decided, as far as this side agrees who is the root.
@@ -76,5 +87,40 @@ impl State {
         let forgotten = self.workloads.prune(now);
         forgotten.iter().for_each(|cgroup| self.first_reads.forget(WorkloadId::rooted_at(*cgroup)));
         forgotten
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+
+    use cofferdam_inventory::cgroup_path::NoRuntimes;
+    use cofferdam_inventory::mounts::MountTable;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_the_kernels_record_has_no_room_for_is_read_from_the_hierarchy() {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = format!("1 0 0:30 / {} rw - cgroup2 x rw\n", folder.path().display());
+        let hierarchy = Hierarchy::find(&MountTable::parse(mounted.as_bytes())).unwrap();
+        let mut state = State { hierarchy: Some(hierarchy), ..State::default() };
+        let id = |path: &Path| CgroupId(fs::metadata(path).unwrap().ino());
+        let (mut at, mut path) = (folder.path().to_owned(), String::new());
+        state.workloads.made(id(&at), id(&at), "/", BootTime::from_nanos(0), &NoRuntimes);
+        for name in ["a".repeat(200), "b".repeat(200), "c".to_owned()] {
+            let parent = id(&at);
+            at.push(&name);
+            fs::create_dir(&at).unwrap();
+            path = format!("{path}/{name}");
+            let told = &path[..path.len().min(PATH_LEN - 1)];
+            state.cgroup_made(id(&at), parent, told, BootTime::from_nanos(1), &NoRuntimes);
+            assert_eq!(state.workloads.path(id(&at)), Some(path.as_str()));
+        }
+        let gone = CgroupId(u64::MAX);
+        state.cgroup_made(gone, id(&at), &path[..PATH_LEN - 1], BootTime::from_nanos(2), &NoRuntimes);
+        assert_eq!(state.workloads.path(gone), Some(&path[..PATH_LEN - 1]), "nobody can tell any more");
     }
 }

@@ -7,6 +7,7 @@
 mod access;
 mod completeness;
 mod connection;
+mod glob;
 mod ids;
 mod loss;
 mod process;
@@ -21,6 +22,7 @@ mod workload;
 pub use access::{Access, AccessKind, AccessMode, Target, TargetRelation};
 pub use completeness::Completeness;
 pub use connection::{Connection, Protocol};
+pub use glob::glob;
 pub use ids::{
     BootId, CgroupId, ContainerId, EventId, FilesystemKey, InodeKey, ParseIdError, PodUid, WorkloadId,
 };

@@ -29,6 +29,11 @@ pub struct Filter {
     pub limit: Option<u64>,
 }
 
+impl Filter {
+    /// So many characters of a container's id are enough to name it.
+    pub const ID_PREFIX: usize = 6;
+}
+
 /// Rows and how complete they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer<Row> {

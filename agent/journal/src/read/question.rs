@@ -9,9 +9,6 @@ use super::library::{BootIndex, Library, Part, Who};
 use super::pattern::Pattern;
 use crate::codec::Columns;
 
-/// A container id is recognised by this many characters or more.
-const ID_PREFIX: usize = 6;
-
 /// What to look for, in ids.
 #[derive(Debug)]
 pub(super) struct Question {
@@ -129,7 +126,7 @@ pub(super) fn workload_condition(filter: &Filter) -> Option<(String, Vec<Box<dyn
     if let Some(text) = &filter.container {
         let pattern = Pattern::new(text);
         let name = pattern.condition("container", &mut values);
-        let id = if pattern.is_exact() && pattern.text().len() >= ID_PREFIX {
+        let id = if pattern.is_exact() && pattern.text().len() >= Filter::ID_PREFIX {
             Pattern::new(&format!("{text}*"))
         } else {
             pattern
