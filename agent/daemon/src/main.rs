@@ -6,6 +6,8 @@ mod adopt;
 mod agent;
 mod backend;
 mod bundle;
+#[cfg(test)]
+mod command_lines;
 mod config;
 mod counts;
 mod facts;
