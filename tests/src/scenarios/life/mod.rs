@@ -5,6 +5,7 @@ mod agent_killed;
 mod agent_started_later;
 mod budget;
 mod copied_journal;
+mod events_by_hook;
 mod rings_overflow;
 mod two_agents;
 mod unloaded;
@@ -22,4 +23,5 @@ pub(super) const ALL: &[Scenario] = &[
     copied_journal::SCENARIO,
     unloaded::SCENARIO,
     watch::SCENARIO,
+    events_by_hook::SCENARIO,
 ];
