@@ -6,7 +6,9 @@ mod agent_started_later;
 mod budget;
 mod copied_journal;
 mod events_by_hook;
+mod policies_not_enforced;
 mod rings_overflow;
+mod service_manager;
 mod two_agents;
 mod unloaded;
 mod watch;
@@ -24,4 +26,6 @@ pub(super) const ALL: &[Scenario] = &[
     unloaded::SCENARIO,
     watch::SCENARIO,
     events_by_hook::SCENARIO,
+    service_manager::SCENARIO,
+    policies_not_enforced::SCENARIO,
 ];
