@@ -18,6 +18,7 @@ mod place;
 mod random;
 pub mod secret;
 mod sweep;
+pub mod tap;
 mod vault;
 pub mod wait;
 
@@ -29,5 +30,6 @@ pub use listener::Listener;
 pub use mounts::Mounted;
 pub use place::Place;
 pub use secret::Secret;
+pub use tap::Tap;
 pub use vault::Vault;
 pub use wait::until;
