@@ -149,13 +149,16 @@ impl Host {
 
     /// Where a file system of this kind is mounted first.
     fn mount_of(&self, kind: &str) -> Option<PathBuf> {
-        let mounts = self.read("proc/self/mounts")?;
-        mounts.lines().find_map(|line| {
-            let mut fields = line.split(' ');
-            let (_, at, found) = (fields.next()?, fields.next()?, fields.next()?);
-            (found == kind).then(|| at.into())
-        })
+        first_mount(&self.read("proc/self/mounts")?, kind)
     }
+}
+
+fn first_mount(mounts: &str, kind: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        let (_, at, found) = (fields.next()?, fields.next()?, fields.next()?);
+        (found == kind).then(|| at.into())
+    })
 }
 
 fn well(name: &str, found: &str) -> Check {
@@ -170,5 +173,48 @@ fn no_agent(error: &ConnectError) -> Check {
         found: unreached(error),
         costs: Some("nothing is seen or recorded on this node, unless another agent does".to_owned()),
         remedy: Some(hint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_first_mount_of_a_kind_is_found_by_its_kind_alone() {
+        let mounts = "bpf /mnt/decoy tmpfs rw 0 0\nbpf /sys/fs/bpf bpf rw 0 0\nnone /second bpf rw 0 0";
+        assert_eq!(first_mount(mounts, "bpf"), Some("/sys/fs/bpf".into()));
+        assert_eq!(first_mount(mounts, "tracefs"), None);
+    }
+
+    #[test]
+    fn a_lockdown_is_told_by_its_active_level() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host { root: folder.path().to_owned(), is_root: true };
+        assert!(host.lockdown().found.contains("not readable"));
+        fs::create_dir_all(folder.path().join("sys/kernel/security")).unwrap();
+        let file = folder.path().join("sys/kernel/security/lockdown");
+        fs::write(&file, "none [integrity] confidentiality\n").unwrap();
+        assert_eq!(host.lockdown().found, "integrity");
+        fs::write(&file, [0xff, b'[', 0xfe]).unwrap();
+        assert!(host.lockdown().found.contains("not readable"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_mount_table_is_read_without_a_panic(text in "(\\PC|[ \\n]){0,200}", kind in "[a-z2]{1,8}") {
+            if let Some(found) = first_mount(&text, &kind) {
+                let line = format!(" {} {kind}", found.display());
+                prop_assert!(text.contains(&line));
+            }
+        }
+
+        #[test]
+        fn a_mount_among_nonsense_is_found(before in "[ -~]{0,80}", after in "(\\PC|[ \\n]){0,80}") {
+            let mounts = format!("{before}\nnone /here/it/is tracefs rw 0 0\n{after}");
+            prop_assert!(first_mount(&mounts, "tracefs").is_some());
+        }
     }
 }

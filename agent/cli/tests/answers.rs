@@ -5,6 +5,9 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use common::{Agent, Mood};
 use serde_json::Value;
 
@@ -58,19 +61,57 @@ fn a_timeline_in_json_gives_its_lists() {
     assert_eq!(timeline["completeness"]["complete"], true);
 }
 
+/// What every row of accesses and connections has.
+const COMMON: &str = "id first last count workload namespace pod container container_id cgroup binary binary_inode \
+     binary_origin interpreter pid process_start boot_id ppid uid exec_session verdict denied_by enforced_by policy \
+     generation";
+
 #[test]
 fn a_field_without_a_value_is_null_and_never_absent() {
-    let answer: Value = serde_json::from_str(&out(Mood::Well, &["accesses", "-o", "json"])).unwrap();
-    let contract = "id first last count workload namespace pod container container_id cgroup binary binary_inode \
-         binary_origin interpreter pid process_start boot_id ppid uid exec_session secret secret_uid key how mode target \
-         verdict denied_by enforced_by policy generation";
-    for row in answer["rows"].as_array().unwrap() {
-        for field in contract.split_whitespace() {
-            assert!(row.get(field).is_some(), "{field} is absent");
+    for (command, own) in [
+        ("accesses", "secret secret_uid key how mode target"),
+        ("connections", "destination port protocol tainted_by"),
+    ] {
+        let answer: Value = serde_json::from_str(&out(Mood::Well, &[command, "-o", "json"])).unwrap();
+        let rows = answer["rows"].as_array().unwrap();
+        for field in COMMON.split_whitespace().chain(own.split_whitespace()) {
+            assert!(rows.iter().all(|row| row.get(field).is_some()), "{command}: {field} is absent");
+        }
+        let fields = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        assert!(
+            rows.iter().all(|row| fields(row) == fields(&rows[0])),
+            "{command}: rows have different fields"
+        );
+        assert!(rows.iter().any(|row| row["binary"].is_null()), "{command}: no sample lacks a value");
+        assert_eq!(answer["since"], Value::Null);
+        assert!(fields(&answer).iter().eq(["completeness", "rows", "since", "until"]));
+        for field in ["complete", "lost", "unknown_workloads", "sources"] {
+            assert!(answer["completeness"].get(field).is_some(), "{command}: completeness.{field} is absent");
         }
     }
-    assert_eq!(answer["since"], Value::Null);
-    assert_eq!(answer.as_object().unwrap().keys().count(), 4);
+}
+
+#[test]
+fn a_connection_s_own_fields_have_their_types() {
+    let answer: Value = serde_json::from_str(&out(Mood::Well, &["connections", "-o", "json"])).unwrap();
+    for row in answer["rows"].as_array().unwrap() {
+        assert!(row["port"].as_u64().is_some_and(|port| port <= 65535), "{row}");
+        assert!(matches!(row["protocol"].as_str(), Some("tcp" | "udp")), "{row}");
+        let destination = row["destination"].as_str();
+        assert!(
+            row["destination"].is_null() || destination.is_some_and(|to| to.parse::<IpAddr>().is_ok()),
+            "{row}"
+        );
+        // A list, also where there is nothing to list.
+        assert!(row["tainted_by"].as_array().unwrap().iter().all(Value::is_string), "{row}");
+        for time in ["first", "last", "process_start"] {
+            let text = row[time].as_str();
+            assert!(
+                row[time].is_null() || text.is_some_and(|text| text.len() == 30 && text.ends_with('Z')),
+                "{row}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use cofferdam_journal::{Config, Journal};
-use cofferdam_model::{BootId, BootTime, Clock, Record, WallTime};
+use cofferdam_model::{BootId, BootTime, Clock, Image, Loss, LossReason, Record, WallTime};
 use common::{Answer, answer, command};
 use serde_json::{Value, json};
 
@@ -58,13 +58,17 @@ fn records() -> Vec<Record> {
 }
 
 fn write(dir: &Path) {
+    write_all(dir, &records());
+}
+
+fn write_all(dir: &Path, records: &[Record]) {
     let booted: WallTime = "2026-11-22T05:00:00Z".parse().unwrap();
     let boot: BootId = BOOT.parse().unwrap();
     let config = Config { wall_clock: || "2026-11-22T05:00:20Z".parse().unwrap(), ..Config::default() };
     let mut journal = Journal::open(dir, config).unwrap();
     let clock = Clock { booted };
     journal.begin_coverage(&clock, &boot, boot_time(5), &["open".into(), "connect".into()]).unwrap();
-    journal.append_seen(&clock, &boot, &records(), boot_time(15)).unwrap();
+    journal.append_seen(&clock, &boot, records, boot_time(15)).unwrap();
 }
 
 fn ask(dir: &Path, arguments: &[&str]) -> Answer {
@@ -126,4 +130,94 @@ fn where_there_is_no_journal_it_says_what_was_expected() {
     let none = ask(folder.path(), &["accesses"]);
     assert_eq!((none.code, none.out.as_str()), (2, ""));
     assert!(none.err.contains("there is no journal in"), "{}", none.err);
+}
+
+/// What a terminal would obey: colours, a cleared screen, a title, a new line, text that runs the other way, and
+/// characters that nobody sees.
+const OBEYED: &str =
+    "\u{1b}[31m\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}2J\r\nINJECTED\t\u{8}\u{202e}\u{2066}\u{200b}\u{feff}\u{7f}";
+
+/// The records with this at the end of every text that someone else may choose.
+fn records_ending_in(end: &str) -> Vec<Record> {
+    let mut records = records();
+    let mut losses = Vec::new();
+    for record in &mut records {
+        match record {
+            Record::Workload(workload) => {
+                workload.cgroup_path.push_str(end);
+                workload.namespace = Some(format!("shop{end}"));
+                workload.pod = Some(format!("web{end}"));
+                workload.container = Some(format!("app{end}"));
+                workload.labels = [(format!("app{end}"), format!("web{end}"))].into();
+                workload.image =
+                    Some(Image { name: format!("web:1{end}"), digest: Some(format!("sha256:0{end}")) });
+                workload.credential_variables = vec![format!("DB_PASSWORD{end}")];
+            }
+            Record::Process(process) => {
+                process.executable.path = Some(format!("/usr/bin/python3{end}"));
+                process.executable.interpreter = Some(format!("/usr/bin/env{end}"));
+            }
+            Record::Access(access) => {
+                access.secret.name.push_str(end);
+                access.secret.key = Some(format!("password{end}"));
+                access.policy = Some(format!("payments{end}"));
+                access.cgroup_path = Some(format!("/moved{end}"));
+                losses.push(Record::Loss(Loss {
+                    since: boot_time(12),
+                    until: boot_time(13),
+                    hook: format!("open{end}"),
+                    workload: Some(access.workload),
+                    reason: LossReason::RingFull,
+                    count: 3,
+                }));
+            }
+            Record::Connection(connection) => {
+                connection.tainted_by = vec![format!("payments/db-password:password{end}")];
+                connection.policy = Some(format!("payments{end}"));
+            }
+            _ => {}
+        }
+    }
+    records.extend(losses);
+    records
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_written_out_and_json_stays_exact() {
+    let (honest, hostile) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write_all(honest.path(), &records_ending_in("-end"));
+    write_all(hostile.path(), &records_ending_in(OBEYED));
+    let mut shown = String::new();
+    for command in ["workloads", "secrets", "accesses", "connections", "timeline"] {
+        let question = if command == "timeline" { vec![command, "*"] } else { vec![command] };
+        for format in ["table", "wide"] {
+            let ask = |dir: &Path| ask(dir, &[question.as_slice(), &["-o", format]].concat());
+            let (honest, hostile) = (ask(honest.path()), ask(hostile.path()));
+            assert_eq!((hostile.code, hostile.err.as_str()), (0, ""), "{command}");
+            let obeyed = |c: char| c != '\n' && (c.is_control() || OBEYED.contains(c) && !c.is_ascii());
+            assert!(!hostile.out.contains(obeyed), "{command} -o {format}: {:?}", hostile.out);
+            assert!(hostile.out.contains("\\u{1b}[31m"), "{command} -o {format}: {}", hostile.out);
+            assert!(!hostile.out.lines().any(|line| line.starts_with("INJECTED")), "{}", hostile.out);
+            assert_eq!(hostile.out.lines().count(), honest.out.lines().count(), "{command} -o {format}");
+            shown += &hostile.out;
+        }
+        for format in ["json", "jsonl"] {
+            let ask = |dir: &Path| ask(dir, &[question.as_slice(), &["-o", format]].concat()).out;
+            let (honest, hostile) = (ask(honest.path()), ask(hostile.path()));
+            assert_eq!(hostile.lines().count(), honest.lines().count(), "{command} -o {format}");
+            let documents = |text: &str| -> Vec<Value> {
+                serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().unwrap()
+            };
+            let with_end = serde_json::to_string(&documents(&honest)).unwrap();
+            let escaped = serde_json::to_string(OBEYED).unwrap();
+            let wanted: Value =
+                serde_json::from_str(&with_end.replace("-end", escaped.trim_matches('"'))).unwrap();
+            assert_eq!(Value::from(documents(&hostile)), wanted, "{command} -o {format}");
+        }
+    }
+    for text in
+        ["/usr/bin/python3\\u{1b}", "payments/db-password\\u{1b}", "password\\u{1b}", "default/app\\u{1b}"]
+    {
+        assert!(shown.contains(text), "{text} is not shown in\n{shown}");
+    }
 }

@@ -7,6 +7,8 @@ mod agent;
 mod backend;
 mod backlog;
 mod bundle;
+#[cfg(test)]
+mod command_lines;
 mod config;
 mod counts;
 mod facts;

@@ -33,6 +33,8 @@ const FOLLOW_UPS: [Duration; 3] =
     [Duration::from_millis(150), Duration::from_millis(400), Duration::from_secs(1)];
 /// No two listings follow closer than this.
 const GAP: Duration = Duration::from_millis(50);
+/// Characters that are kept of a runtime's name and version.
+const VERSION_MAX: usize = 80;
 /// Waits between attempts to reach a runtime grow from here ...
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// ... to here.
@@ -144,13 +146,13 @@ impl CriClient {
 async fn version(mut connection: Connection) -> Result<Connected, RpcError> {
     let method = "/runtime.v1.RuntimeService/Version";
     let told: wire::VersionResponse = connection.call(method, wire::VersionRequest {}, rpc::TIMEOUT).await?;
-    let runtime = listing::runtime_named(&told.runtime_name);
+    Ok(Connected { connection, runtime: listing::runtime_named(&told.runtime_name), version: shown(&told) })
+}
+
+/// Name and version in one line of bounded length, whatever the runtime calls itself.
+fn shown(told: &wire::VersionResponse) -> String {
     let text = format!("{} {}", told.runtime_name, told.runtime_version);
-    Ok(Connected {
-        connection,
-        runtime,
-        version: text.chars().filter(|c| !c.is_control()).take(80).collect(),
-    })
+    text.chars().filter(|c| !c.is_control()).take(VERSION_MAX).collect()
 }
 
 async fn list(connected: &mut Connected) -> Result<Listing, RpcError> {
@@ -228,6 +230,9 @@ fn until_next(since_asked: Option<Duration>) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use prost::Message;
+
     use super::*;
 
     fn runtime() -> tokio::runtime::Runtime {
@@ -270,5 +275,23 @@ mod tests {
         assert_eq!((millis(0), millis(150), millis(600)), (150, 400, 950));
         assert_eq!(until_next(Some(Duration::from_secs(2))), PERIOD);
         assert_eq!(until_next(None), PERIOD);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_version_of_one_short_line_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(told) = wire::VersionResponse::decode(bytes.as_slice()) {
+                let shown = shown(&told);
+                prop_assert!(shown.chars().count() <= VERSION_MAX && !shown.chars().any(char::is_control));
+            }
+        }
+
+        #[test]
+        fn whatever_a_runtime_calls_itself_is_one_short_line(name in any::<String>(), version in "\\PC{0,200}") {
+            let told = wire::VersionResponse { runtime_name: name, runtime_version: version };
+            let told = wire::VersionResponse::decode(told.encode_to_vec().as_slice()).unwrap();
+            let shown = shown(&told);
+            prop_assert!(shown.chars().count() <= VERSION_MAX && !shown.chars().any(char::is_control));
+        }
     }
 }

@@ -301,21 +301,40 @@ mod tests {
 
     use super::*;
 
+    const STRINGS: &[u8] = b"\0outer\0a\0p\0l\0int\0long\0";
+
+    /// Where a text stands among strings.
+    fn position(strings: &[u8], text: &str) -> u32 {
+        strings
+            .windows(text.len() + 2)
+            .position(|w| w[0] == 0 && &w[1..=text.len()] == text.as_bytes() && w[text.len() + 1] == 0)
+            .map_or(0, |at| at as u32 + 1)
+    }
+
     /// `struct outer { int a; union { void *p; long l; }; }`, by hand.
     fn sample() -> Vec<u8> {
-        let strings = b"\0outer\0a\0p\0l\0int\0long\0";
-        let name = |text: &str| {
-            strings
-                .windows(text.len() + 2)
-                .position(|w| w[0] == 0 && &w[1..=text.len()] == text.as_bytes() && w[text.len() + 1] == 0)
-                .map_or(0, |at| at as u32 + 1)
-        };
+        let name = |text: &str| position(STRINGS, text);
         let mut types: Vec<u32> = Vec::new();
         types.extend([name("int"), KIND_INT << 24, 4, 32]); // 1
         types.extend([name("long"), KIND_INT << 24, 8, 64]); // 2
         types.extend([0, KIND_PTR << 24, 0]); // 3
         types.extend([0, KIND_UNION << 24 | 2, 8, name("p"), 3, 0, name("l"), 2, 0]); // 4
         types.extend([name("outer"), KIND_STRUCT << 24 | 2, 16, name("a"), 1, 0, 0, 4, 64]); // 5
+        described(&types, STRINGS)
+    }
+
+    /// `struct extension { struct outer *base; int a; }` of a module, which continues the sample.
+    fn sample_module() -> Vec<u8> {
+        let strings = b"\0extension\0base\0";
+        let own = |text: &str| STRINGS.len() as u32 + position(strings, text);
+        let mut types: Vec<u32> = Vec::new();
+        types.extend([0, KIND_PTR << 24, 5]); // 6
+        types.extend([own("extension"), KIND_STRUCT << 24 | 2, 16, own("base"), 6, 0]); // 7
+        types.extend([position(STRINGS, "a"), 1, 64]);
+        described(&types, strings)
+    }
+
+    fn described(types: &[u32], strings: &[u8]) -> Vec<u8> {
         let type_bytes: Vec<u8> = types.iter().flat_map(|word| word.to_le_bytes()).collect();
         let mut out = MAGIC.to_le_bytes().to_vec();
         out.extend([1, 0]);
@@ -347,7 +366,44 @@ mod tests {
         assert!(matches!(btf.member("inner", &["x"]), Err(BtfError::NoStructure(_))));
     }
 
+    #[test]
+    fn a_module_refers_to_types_and_names_of_the_kernel() {
+        let (kernel, module) = (sample(), sample_module());
+        let kernel = Btf::parse(&kernel).unwrap();
+        let module = Btf::parse_module(&module, &kernel).unwrap();
+        let base = module.checked_member("extension", &["base"], FieldKind::Pointer).unwrap();
+        let a = module.checked_member("extension", &["a"], FieldKind::Int(4)).unwrap();
+        assert_eq!((base.offset, a.offset), (0, 8));
+    }
+
     proptest! {
+        #[test]
+        fn any_bytes_of_a_module_are_read_or_refused_without_a_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..400),
+        ) {
+            let kernel = sample();
+            let kernel = Btf::parse(&kernel).unwrap();
+            let _ = Btf::parse_module(&bytes, &kernel);
+        }
+
+        #[test]
+        fn a_damaged_module_on_a_damaged_kernel_never_panics(
+            damage in proptest::collection::vec((any::<bool>(), 0usize..200, any::<u8>()), 1..4),
+        ) {
+            let (mut kernel, mut module) = (sample(), sample_module());
+            for (of_module, at, value) in damage {
+                let bytes = if of_module { &mut module } else { &mut kernel };
+                let length = bytes.len();
+                bytes[at % length] = value;
+            }
+            if let Ok(kernel) = Btf::parse(&kernel)
+                && let Ok(module) = Btf::parse_module(&module, &kernel)
+            {
+                let _ = module.member("extension", &["base", "a", "a.b.c"]);
+                let _ = module.checked_member("extension", &["a"], FieldKind::Int(4));
+            }
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = Btf::parse(&bytes);

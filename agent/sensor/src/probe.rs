@@ -1,7 +1,7 @@
 //! What the host offers, found without loading anything; the ground for `doctor` when no agent runs.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +80,12 @@ fn btf() -> Check {
 }
 
 /// Mount point of the cgroup v2 hierarchy, if there is one.
-pub fn cgroup_v2_mount() -> Option<std::path::PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+pub fn cgroup_v2_mount() -> Option<PathBuf> {
+    cgroup_v2_in(&fs::read_to_string("/proc/self/mountinfo").ok()?)
+}
+
+/// As in the text of `/proc/self/mountinfo`.
+fn cgroup_v2_in(mounts: &str) -> Option<PathBuf> {
     mounts.lines().find_map(|line| {
         let (place, kind) = line.split_once(" - ")?;
         kind.starts_with("cgroup2 ").then(|| place.split(' ').nth(4).map(Into::into)).flatten()
@@ -117,7 +121,7 @@ fn bpffs() -> Check {
 
 fn lsm() -> Check {
     match fs::read_to_string("/sys/kernel/security/lsm") {
-        Ok(list) if list.trim().split(',').any(|name| name == "bpf") => ok("BPF LSM", list.trim()),
+        Ok(list) if is_listed(&list, "bpf") => ok("BPF LSM", list.trim()),
         Ok(list) => lacking(
             "BPF LSM",
             Outcome::Warn,
@@ -135,10 +139,19 @@ fn lsm() -> Check {
     }
 }
 
+/// Whether a comma-separated list names it.
+fn is_listed(list: &str, wanted: &str) -> bool {
+    list.trim().split(',').any(|name| name == wanted)
+}
+
+/// The level in brackets, as in `none [integrity] confidentiality`.
+fn active_level(state: &str) -> Option<&str> {
+    state.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'))
+}
+
 fn lockdown() -> Check {
     let state = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-    let active = state.split(['[', ']']).nth(1).unwrap_or("not known");
-    match active {
+    match active_level(&state).unwrap_or("not known") {
         "confidentiality" => lacking(
             "lockdown",
             Outcome::Fail,
@@ -163,4 +176,61 @@ fn overlay() -> Check {
         "image and written binaries cannot be told apart",
         "modprobe overlay, before the agent starts",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_hierarchy_is_found_where_it_is_mounted() {
+        let unified = "29 22 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
+        assert_eq!(cgroup_v2_in(unified), Some("/sys/fs/cgroup".into()));
+        let hybrid = "30 29 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+                      31 29 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
+        assert_eq!(cgroup_v2_in(hybrid), Some("/sys/fs/cgroup/unified".into()));
+        let lookalike = "32 29 0:29 / /mnt/cgroup2 rw - tmpfs cgroup2 rw";
+        assert_eq!(cgroup_v2_in(lookalike), None);
+    }
+
+    #[test]
+    fn only_a_whole_name_in_the_list_counts() {
+        assert!(is_listed("lockdown,capability,bpf\n", "bpf"));
+        assert!(!is_listed("capability,bpfilter", "bpf"));
+        assert!(!is_listed("", "bpf"));
+    }
+
+    #[test]
+    fn the_active_level_stands_in_brackets() {
+        assert_eq!(active_level("none [integrity] confidentiality\n"), Some("integrity"));
+        assert_eq!(active_level("none integrity"), None);
+        assert_eq!(active_level("[]"), Some(""));
+    }
+
+    proptest! {
+        #[test]
+        fn any_mount_table_is_read_without_a_panic(text in "([ -~]|\\PC|[ \\n-]){0,200}") {
+            let _ = cgroup_v2_in(&text);
+        }
+
+        #[test]
+        fn what_is_found_is_a_mount_point_of_a_line_of_that_kind(
+            lines in prop::collection::vec(("[a-z/ -]{0,40}", "(cgroup2?|tmpfs| |-){0,3}"), 0..8),
+        ) {
+            let lines: Vec<String> = lines.iter().map(|(place, kind)| format!("{place} - {kind} x")).collect();
+            if let Some(found) = cgroup_v2_in(&lines.join("\n")) {
+                let found = found.to_string_lossy().into_owned();
+                prop_assert!(lines.iter().any(|line| line.contains(" - cgroup2 ") && line.contains(&found)));
+            }
+        }
+
+        #[test]
+        fn any_list_and_any_state_is_read_without_a_panic(text in "(\\PC|[\\[\\], \\n]){0,60}", name in "[a-z]{1,6}") {
+            let _ = (is_listed(&text, &name), active_level(&text));
+            let list = format!("{name},{text}");
+            prop_assert!(is_listed(&list, &name));
+        }
+    }
 }

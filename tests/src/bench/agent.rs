@@ -1,12 +1,9 @@
 //! An agent of its own: its journal, socket and pins lie in a folder of the run.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, TryRecvError};
-use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -48,6 +45,10 @@ pub struct AgentOptions {
     pub talkative: bool,
     /// Its journal lies on a disk of its own that holds so many MiB.
     pub disk: Option<u32>,
+    /// Where policies lie.
+    pub policies: Option<PathBuf>,
+    /// Where a service manager waits to be told that it is ready.
+    pub notify: Option<PathBuf>,
 }
 
 impl AgentOptions {
@@ -102,7 +103,7 @@ impl Folder {
 pub struct Agent {
     folder: Folder,
     child: Option<Child>,
-    talkative: bool,
+    options: AgentOptions,
     /// Unmounted when the agent has ended.
     _disk: Option<Mounted>,
 }
@@ -118,7 +119,7 @@ impl Agent {
         let config = folder.file(CONFIG);
         fs::write(&config, options.to_yaml()).with_context(|| format!("writing {}", config.display()))?;
         let disk = options.disk.map(|size| Mounted::disk(&folder.file(STATE), size)).transpose()?;
-        let mut agent = Self { folder, child: None, talkative: options.talkative, _disk: disk };
+        let mut agent = Self { folder, child: None, options: options.clone(), _disk: disk };
         agent.start_again()?;
         Ok(agent)
     }
@@ -130,26 +131,34 @@ impl Agent {
     pub fn start_again(&mut self) -> Result<()> {
         let log =
             File::options().create(true).append(true).open(self.log()).context("opening the agent's log")?;
-        let mut child = self
-            .folder
-            .command()?
-            .arg("--config")
-            .arg(self.folder.file(CONFIG))
-            .env(LOG_LEVEL, if self.talkative { "trace" } else { "info" })
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .context("starting cofferdamd")?;
-        let words = lines_of(child.stdout.take().context("the agent has no standard output")?);
-        let child = self.child.insert(child);
-        let ready = until("the agent to be ready", || match words.try_recv() {
-            Ok(line) if line.trim() == READY => Ok(Look::Found(())),
-            Ok(_) | Err(TryRecvError::Empty) => Ok(Look::NotYet("it runs".to_owned())),
-            Err(TryRecvError::Disconnected) => bail!("the agent ended: {}", child.wait()?),
-        });
-        ready.with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
+        let words = File::create(self.words()).context("making the file of the agent's words")?;
+        let mut command = self.folder.command()?;
+        command.arg("--config").arg(self.folder.file(CONFIG));
+        command.env(LOG_LEVEL, if self.options.talkative { "trace" } else { "info" });
+        if let Some(folder) = &self.options.policies {
+            command.arg("--policy-dir").arg(folder);
+        }
+        if let Some(socket) = &self.options.notify {
+            command.env("NOTIFY_SOCKET", socket);
+        }
+        command.process_group(0).stdin(Stdio::null()).stdout(words).stderr(log);
+        self.child = Some(command.spawn().context("starting cofferdamd")?);
+        self.wait_until_ready().with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let words = self.words();
+        let child = self.child.as_mut().context("the agent does not run")?;
+        until("the agent to be ready", || {
+            let said = fs::read_to_string(&words).context("reading the agent's words")?;
+            if said.lines().last() == Some(READY) {
+                return Ok(Look::Found(()));
+            }
+            if let Some(status) = child.try_wait().context("looking at the agent")? {
+                bail!("the agent ended: {status}");
+            }
+            Ok(Look::NotYet("it runs".to_owned()))
+        })
     }
 
     /// Its process id.
@@ -170,7 +179,12 @@ impl Agent {
         self.folder.file(STATE)
     }
 
-    /// What it has said.
+    /// What it has said on standard output since its last start.
+    pub fn words(&self) -> PathBuf {
+        self.folder.file("words")
+    }
+
+    /// What it has said on standard error.
     pub fn log(&self) -> PathBuf {
         self.folder.file("log")
     }
@@ -280,18 +294,6 @@ impl Drop for Agent {
     }
 }
 
-/// What is written to a pipe, line by line; ends with the pipe.
-fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            // Nobody listens any more once the agent is ready; the pipe is read on so that it never fills up.
-            let _ = sender.send(line);
-        }
-    });
-    receiver
-}
-
 /// Starts an agent with this configuration file and returns how it ended: for configurations that are refused.
 ///
 /// # Errors
@@ -356,8 +358,7 @@ mod tests {
             budget: Some(50),
             process_budget: Some(60),
             cri_socket: Some("/run/cri.sock".into()),
-            talkative: true,
-            disk: Some(16),
+            ..AgentOptions::default()
         };
         let yaml = options.to_yaml();
         assert!(yaml.contains("secrets:\n  - { name: \"payments/db\", path: \"/srv/a\" }\n"), "{yaml}");

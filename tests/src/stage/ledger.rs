@@ -17,6 +17,8 @@ pub struct Ledger {
     lost: BTreeMap<String, u64>,
     /// Events beyond a budget, by workload.
     over_budget: BTreeMap<String, u64>,
+    /// Events sent, by hook.
+    sent: BTreeMap<String, u64>,
     journal_errors: Vec<String>,
 }
 
@@ -30,6 +32,7 @@ impl From<&Status> for Ledger {
             counters: status.counters.iter().map(|c| ((c.hook.clone(), c.reason.clone()), c.count)).collect(),
             lost: by_workload(&status.losses),
             over_budget: by_workload(&status.over_budget),
+            sent: status.events.iter().map(|sent| (sent.hook.clone(), sent.events)).collect(),
             journal_errors: status.journal.errors.clone(),
         }
     }
@@ -44,6 +47,11 @@ impl Ledger {
     /// Events beyond the budget of the workloads whose name contains this.
     pub fn over_budget_of(&self, name: &str) -> u64 {
         self.over_budget.iter().filter(|(workload, _)| workload.contains(name)).map(|(_, count)| count).sum()
+    }
+
+    /// Events that this hook has sent; `None` for a hook that the agent does not know.
+    pub fn sent_by(&self, hook: &str) -> Option<u64> {
+        self.sent.get(hook).copied()
     }
 
     /// So often this reason was counted at this hook.

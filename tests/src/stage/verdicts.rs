@@ -1,8 +1,10 @@
 //! What the agent must say of what has happened on the stage.
 
-use anyhow::{Result, bail, ensure};
+use std::fs;
+
+use anyhow::{Context, Result, bail, ensure};
 use cofferdam_api::{Doctor, HookState};
-use cofferdam_model::{AccessKind, TargetRelation};
+use cofferdam_model::{AccessKind, AccessRow, TargetRelation};
 use serde::Serialize;
 
 use super::{AccessWanted, ConnectionWanted, Expected, Ledger, Stage, Went};
@@ -121,12 +123,41 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// The agent's counters now.
+    /// The agent's counters, as it has read them last: up to a second ago.
     ///
     /// # Errors
     /// If it does not say.
     pub fn ledger(&self) -> Result<Ledger> {
         Ok(Ledger::from(&self.agent()?.asked(|answers| answers.status())?))
+    }
+
+    /// The agent's counters, read after everything that has happened until now: a cgroup is made and removed, and the
+    /// counters tell of it.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn ledger_by_now(&self) -> Result<Ledger> {
+        let before = self.ledger()?.sent_by("cgroup");
+        let mark = self.cgroup_folder()?.join("mark");
+        fs::create_dir(&mark).with_context(|| format!("creating {}", mark.display()))?;
+        fs::remove_dir(&mark).with_context(|| format!("removing {}", mark.display()))?;
+        until("the agent to read its counters again", || {
+            let ledger = self.ledger()?;
+            let fresh = ledger.sent_by("cgroup") > before;
+            Ok(if fresh { Look::Found(ledger) } else { Look::NotYet("it has not".to_owned()) })
+        })
+    }
+
+    /// The agent that watches has lost nothing since its first start, and nothing went wrong with it.
+    ///
+    /// # Errors
+    /// If it has.
+    pub fn nothing_was_lost(&self) -> Result<()> {
+        self.ledger_by_now()?.is_clean_since(&Ledger::default(), &[]).context("the scenario's own agent")?;
+        // What could not be understood stands in the journal alone.
+        let all = self.agent()?.asked(|answers| answers.answer::<AccessRow>(&["accesses"]))?.completeness;
+        ensure!(all.lost == 0, "the journal tells of {} lost events: {:?}", all.lost, all.reasons);
+        Ok(())
     }
 }
 

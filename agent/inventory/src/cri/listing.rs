@@ -102,8 +102,9 @@ fn image(container: &Container) -> Option<Image> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use prost::Message;
 
-    use super::super::wire::{ContainerMetadata, ImageSpec};
+    use super::super::wire::{ContainerMetadata, ImageSpec, ListContainersResponse, ListPodSandboxResponse};
     use super::*;
 
     fn sandbox() -> PodSandbox {
@@ -163,10 +164,56 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_a_listing_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            use prost::Message;
             if let Ok(container) = Container::decode(bytes.as_slice()) {
                 let _ = listing(vec![container], vec![sandbox()], Runtime::Unknown);
             }
+            if let Ok(pod) = PodSandbox::decode(bytes.as_slice()) {
+                let _ = listing(vec![container(ContainerState::Running)], vec![pod], Runtime::Unknown);
+            }
         }
+
+        #[test]
+        fn damaged_answers_of_a_runtime_are_listings_or_refused(
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        ) {
+            let containers = vec![container(ContainerState::Running), container(ContainerState::Created)];
+            let containers = damaged(&ListContainersResponse { containers }, &damage);
+            let sandboxes = damaged(&ListPodSandboxResponse { items: vec![sandbox(), sandbox()] }, &damage);
+            if let (Some(containers), Some(sandboxes)) = (containers, sandboxes) {
+                let named = listing(containers.containers, sandboxes.items, Runtime::Unknown);
+                for names in named.names {
+                    for name in [&names.namespace, &names.pod, &names.container].into_iter().flatten() {
+                        prop_assert!(fits(name), "{name:?} is no name");
+                    }
+                    prop_assert!(names.labels.is_none_or(|labels| labels.len() <= LABELS_MAX));
+                }
+            }
+        }
+
+        #[test]
+        fn the_bounds_hold_for_whatever_a_sandbox_is_called(
+            name in "(\\PC{0,20}|a{500,520})",
+            labels in prop::collection::btree_map("[a-zü./]{0,9}", "(ü{0,3}|a{510,514})", 0..80),
+        ) {
+            let metadata = Some(PodSandboxMetadata { name: name.clone(), namespace: name });
+            let pod = PodSandbox { metadata, labels, ..sandbox() };
+            let pod = PodSandbox::decode(pod.encode_to_vec().as_slice()).unwrap();
+            let named = listing(Vec::new(), vec![pod], Runtime::Unknown).names.remove(0);
+            prop_assert!(named.pod.is_none_or(|name| fits(&name)));
+            prop_assert!(named.namespace.is_none_or(|name| fits(&name)));
+            let labels = named.labels.unwrap();
+            prop_assert!(labels.len() <= LABELS_MAX);
+            prop_assert!(labels.iter().all(|(key, value)| key.len() <= NAME_MAX && value.len() <= NAME_MAX));
+        }
+    }
+
+    /// A message of which some bytes have become others, if it still is one.
+    fn damaged<M: Message + Default>(message: &M, damage: &[(prop::sample::Index, u8)]) -> Option<M> {
+        let mut bytes = message.encode_to_vec();
+        for (at, value) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = *value;
+        }
+        M::decode(bytes.as_slice()).ok()
     }
 }

@@ -20,5 +20,6 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     app.does("open", &["/etc/creds/password"])?.went_through()?;
 
     let stage = stage.watched_by(&agent);
-    stage.must_report(&app, &access(&app).to(&creds, "password").by_main(&app).times(3))
+    stage.must_report(&app, &access(&app).to(&creds, "password").by_main(&app).times(3))?;
+    stage.nothing_was_lost()
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use cofferdam_model::Protocol;
 
 use crate::bench::{AgentOptions, Listener};
-use crate::stage::{Ledger, PerTier, Scenario, Stage, Went, access, connection};
+use crate::stage::{PerTier, Scenario, Stage, Went, access, connection};
 
 pub(super) const SCENARIO: Scenario = Scenario::new("life/agent-killed", PerTier::SEEN, play);
 
@@ -52,5 +52,5 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     stage.everything_has_arrived(&app)?;
     stage.must_report(&app, &of_main(15))?;
     stage.reports_connection(&sent(15))?;
-    stage.ledger()?.is_clean_since(&Ledger::default(), &[])
+    stage.nothing_was_lost()
 }

@@ -5,7 +5,10 @@ mod agent_killed;
 mod agent_started_later;
 mod budget;
 mod copied_journal;
+mod events_by_hook;
+mod policies_not_enforced;
 mod rings_overflow;
+mod service_manager;
 mod two_agents;
 mod unloaded;
 mod watch;
@@ -22,4 +25,7 @@ pub(super) const ALL: &[Scenario] = &[
     copied_journal::SCENARIO,
     unloaded::SCENARIO,
     watch::SCENARIO,
+    events_by_hook::SCENARIO,
+    service_manager::SCENARIO,
+    policies_not_enforced::SCENARIO,
 ];

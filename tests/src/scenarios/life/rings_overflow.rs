@@ -31,15 +31,19 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     let opened: u64 = opened?.went_through()?.parse()?;
     ensure!(opened == FILES * ROUNDS * PROCESSES, "the actor has made {opened} opens");
 
-    until("every open to be accounted for", || {
+    let ledger = until("every open to be accounted for", || {
         let ledger = Ledger::from(&agent.asked(|answers| answers.status())?);
         let lost = ledger.counted_at("open", "ring_full");
         let (rows, told) = accounted(&agent, &app)?;
         let so_far = format!("{told} in {rows} rows and {lost} lost, of {opened}; {ledger:?}");
         ensure!(told + lost <= opened, "{so_far}: more than there were");
         let flooded = ledger.counted("ring_full") > 0;
-        Ok(if flooded && told + lost == opened { Look::Found(()) } else { Look::NotYet(so_far) })
-    })
+        Ok(if flooded && told + lost == opened { Look::Found(ledger) } else { Look::NotYet(so_far) })
+    })?;
+    // Nothing but this, and each workload has its share of it.
+    ledger.is_clean_since(&Ledger::default(), &["ring_full", "lost"])?;
+    ensure!(ledger.lost() == ledger.counted("ring_full"), "the workloads' losses do not add up: {ledger:?}");
+    Ok(())
 }
 
 /// Rows of the container's opens, each process and key once, and how many opens they tell of.

@@ -17,6 +17,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     app.does("open", &["/etc/creds/password"])?.went_through()?;
     stage.must_report(&app, &wanted)?;
     stage.watched_by(&second).must_report(&app, &wanted)?;
+    stage.watched_by(&second).nothing_was_lost()?;
 
     drop(second);
     app.does("open", &["/etc/creds/password"])?.went_through()?;
