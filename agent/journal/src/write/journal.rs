@@ -17,7 +17,7 @@ use super::reserve::Reserve;
 use super::told::{Committed, Notice, Status};
 use super::usage::Usage;
 use crate::error::{Doing, Trouble};
-use crate::segment::SegmentFile;
+use crate::segment::{SegmentFile, remove_database};
 use crate::{Config, Error, db};
 
 /// How often a commit is tried anew after room was made or a corrupt file was set aside.
@@ -167,6 +167,8 @@ impl Journal {
         let Err(error) = db::glance(&self.current.file) else { return Ok(()) };
         let path = self.current.file.path.clone();
         if !path.exists() {
+            // Its log must not be taken for that of a segment which gets the same name.
+            remove_database(&path).doing("clear away what is left of the segment", &path)?;
             self.replace_corrupt(error)?;
             self.notices.push(Notice::Gone { path });
             return Ok(());
