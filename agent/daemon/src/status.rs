@@ -102,15 +102,14 @@ fn of_bounds(parts: &Parts<'_>) -> Vec<Counter> {
     let state = &parts.pipeline.state;
     let (workloads, processes) = (state.workloads.counters(), state.processes.counters());
     [
-        ("cgroups", "unknown", workloads.unknown),
         ("cgroups", "root_unknown", workloads.rootless),
         ("cgroups", "table_full", workloads.cgroups_dropped),
         ("cgroups", "forgotten_early", workloads.tombstones_dropped),
         ("names", "forgotten_early", workloads.names_dropped),
         ("processes", "table_full", processes.running_dropped),
         ("processes", "forgotten_early", processes.ended_dropped),
-        ("touches", "table_full", processes.touches_dropped),
-        ("touches", "unknown_process", processes.touches_unknown),
+        ("processes", "touch_forgotten", processes.touches_dropped),
+        ("processes", "touch_of_unknown", processes.touches_unknown),
         ("first_reads", "table_full", state.first_reads.unnumbered()),
         ("runtimes", "table_full", parts.runtimes.dropped()),
         ("mounts", "table_full", parts.mounts.dropped),

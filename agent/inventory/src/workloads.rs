@@ -5,7 +5,6 @@
 //! counted.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cofferdam_model::{BootTime, CgroupId, ContainerId, Workload, WorkloadId, WorkloadKind};
@@ -43,8 +42,6 @@ impl Default for Limits {
 /// What the bounds and the gaps have cost so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Look-ups of cgroups that are not known.
-    pub unknown: u64,
     /// Cgroups that were left out because the table was full.
     pub cgroups_dropped: u64,
     /// Tombstones that went before their age because there were too many.
@@ -89,7 +86,6 @@ pub struct Workloads {
     removed: VecDeque<(BootTime, CgroupId)>,
     early: VecDeque<(BootTime, ContainerNames)>,
     counters: Counters,
-    unknown: AtomicU64,
 }
 
 impl Workloads {
@@ -139,7 +135,7 @@ impl Workloads {
         }
         let root = self.by_path.get(classified.root).copied().unwrap_or(id);
         let below = format!("{}/", classified.root);
-        let since = self.of(id).map_or(BootTime::from_nanos(0), |workload| workload.since);
+        let since = self.resolve(id).map_or(BootTime::from_nanos(0), |workload| workload.since);
         let (workload, _, record) = self.placed(id, &path, classified, since);
         let follows =
             |(other, cgroup): &(&CgroupId, &mut Cgroup)| **other == root || cgroup.path.starts_with(&below);
@@ -196,13 +192,9 @@ impl Workloads {
         Vec::new()
     }
 
-    /// The workload of a cgroup, also of one that was removed a short while ago. An unknown one is counted.
+    /// The workload of a cgroup, also of one that was removed a short while ago.
     pub fn resolve(&self, cgroup: CgroupId) -> Option<&Workload> {
-        let found = self.of(cgroup);
-        if found.is_none() {
-            self.unknown.fetch_add(1, Ordering::Relaxed);
-        }
-        found
+        self.workloads.get(&self.cgroups.get(&cgroup)?.workload)
     }
 
     /// A workload by its id.
@@ -247,16 +239,12 @@ impl Workloads {
 
     /// What bounds and gaps have cost.
     pub fn counters(&self) -> Counters {
-        Counters { unknown: self.unknown.load(Ordering::Relaxed), ..self.counters }
-    }
-
-    fn of(&self, cgroup: CgroupId) -> Option<&Workload> {
-        self.workloads.get(&self.cgroups.get(&cgroup)?.workload)
+        self.counters
     }
 
     /// What is made in a container is the container's, whatever its name.
     fn inherited(&self, parent: CgroupId) -> Option<WorkloadId> {
-        self.of(parent).filter(|workload| workload.kind.is_container()).map(|workload| workload.id)
+        self.resolve(parent).filter(|workload| workload.kind.is_container()).map(|workload| workload.id)
     }
 
     /// The workload that a classified cgroup belongs to, whether that is provisional, and the workload itself if it

@@ -76,13 +76,6 @@ fn what_was_said_before_changes_nothing() {
 }
 
 #[test]
-fn an_unknown_cgroup_is_counted() {
-    let node = Node::new();
-    assert!(node.table.resolve(CgroupId(99)).is_none());
-    assert_eq!(node.table.counters().unknown, 1);
-}
-
-#[test]
 fn a_provisional_cgroup_becomes_a_container_under_the_same_id() {
     let mut node = Node::new();
     node.made(2, 1, "/batch");
