@@ -64,6 +64,13 @@ impl Losses {
         Some(Loss { since, until: now, hook: part.to_owned(), workload: None, reason, count })
     }
 
+    /// Forgets a workload that is gone.
+    pub fn forget(&mut self, workload: WorkloadId) {
+        self.told.retain(|(of, ..), _| *of != workload.0);
+        self.lost.remove(&workload);
+        self.over_budget.remove(&workload);
+    }
+
     /// Events lost since the agent's start, by workload.
     pub fn lost(&self) -> &HashMap<WorkloadId, u64> {
         &self.lost

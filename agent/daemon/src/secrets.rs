@@ -66,6 +66,8 @@ pub struct Secrets {
     looked: BootTime,
     newly_watched: bool,
     bounds_hit: u64,
+    /// Volumes left out, as far as told.
+    dropped: u64,
 }
 
 impl Secrets {
@@ -83,6 +85,7 @@ impl Secrets {
             looked: BootTime::from_nanos(0),
             newly_watched: false,
             bounds_hit: 0,
+            dropped: 0,
         }
     }
 
@@ -97,6 +100,9 @@ impl Secrets {
         let found = volumes::kubelet_volumes(host, &volume_files::csi_driver);
         let mut changes = vec![self.volumes.replace(VolumeOwner::Host, found)];
         let configured = self.configured.iter().flat_map(|secret| {
+            if let Some(lies_there) = place(&secret.path) {
+                self.places.entry(secret.path.clone()).or_insert(lies_there);
+            }
             // Links are resolved anew each time: what the name leads to is the secret.
             let path = fs::canonicalize(&secret.path).unwrap_or_else(|_| secret.path.clone());
             volumes::configured(host, &ConfiguredSecret { path, ..secret.clone() }, &volume_files::kind_of)
@@ -196,6 +202,9 @@ impl Secrets {
         now: BootTime,
     ) -> Vec<Record> {
         let mut records = Vec::new();
+        if self.volumes.dropped() > std::mem::replace(&mut self.dropped, self.volumes.dropped()) {
+            records.push(unwatched(None, now, now));
+        }
         for volume in changes.added {
             match self.watch(&volume, query, tables) {
                 Ok(()) => drop(self.failures.remove(&volume.host_path)),
@@ -222,10 +231,9 @@ impl Secrets {
         let since = std::mem::replace(&mut self.looked, now);
         let mut changed = false;
         for secret in &self.configured {
-            let Ok(found) = fs::metadata(&secret.path) else { continue };
-            let lies_there = (found.dev(), found.ino(), found.created().ok());
+            let Some(lies_there) = place(&secret.path) else { continue };
             let lay_there = self.places.insert(secret.path.clone(), lies_there);
-            changed |= lay_there.is_some_and(|lay_there| lay_there != lies_there);
+            changed |= lay_there != Some(lies_there);
         }
         if !changed {
             return Vec::new();
@@ -448,6 +456,11 @@ impl Secrets {
         watched.watch.whole && !(watched.watch.kubelet && matches!(name, "ca.crt" | "namespace"))
     }
 
+    /// Secrets that were left out because there are too many.
+    pub fn left_out(&self) -> u64 {
+        self.bounds_hit + self.volumes.dropped()
+    }
+
     /// How many volumes are known.
     pub fn len(&self) -> usize {
         self.volumes.iter().count()
@@ -467,6 +480,11 @@ fn record(volume: &Volume, visible_to: Vec<WorkloadId>, now: BootTime, until: Op
         since: now,
         until,
     }
+}
+
+fn place(path: &Path) -> Option<Place> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino(), found.created().ok()))
 }
 
 /// A secret that was not watched for a time.

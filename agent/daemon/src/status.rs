@@ -106,6 +106,7 @@ fn of_bounds(parts: &Parts<'_>) -> Vec<Counter> {
         ("cgroups", "table_full", workloads.cgroups_dropped),
         ("cgroups", "forgotten_early", workloads.tombstones_dropped),
         ("names", "forgotten_early", workloads.names_dropped),
+        ("secrets", "left_out", parts.pipeline.secrets.left_out()),
         ("processes", "table_full", processes.running_dropped),
         ("processes", "forgotten_early", processes.ended_dropped),
         ("processes", "touch_forgotten", processes.touches_dropped),

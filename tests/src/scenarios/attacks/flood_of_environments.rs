@@ -29,7 +29,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
         let rows = agent.asked(|answers| answers.accesses_of(noisy.id()))?;
         let told: u64 = rows.iter().map(|row| row.count).sum();
         let status = agent.asked(|answers| answers.status())?;
-        let used = status.tables.iter().find(|table| table.name == "accesses").map(|table| table.used);
+        let used = status.tables.iter().find(|table| table.name == "kernel accesses").map(|table| table.used);
         let so_far = format!("{told} of {PROCESSES} in {} rows, {used:?} in the table", rows.len());
         ensure!(told <= PROCESSES, "{so_far}: more than were made");
         let all = told == PROCESSES && used.is_some_and(|used| used < ROOM);
