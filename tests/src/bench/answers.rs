@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use cofferdam_api::{Doctor, Status, Timeline};
-use cofferdam_model::{AccessRow, Answer, ConnectionRow, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, Answer, ConnectionRow, LossRow, SecretRow, WorkloadRow};
 use serde::de::DeserializeOwned;
 
 use super::command::finish;
@@ -60,6 +60,14 @@ impl<'a> Answers<'a> {
     /// As [`Self::accesses_of`].
     pub fn timeline_of(&self, container: &str) -> Result<Timeline> {
         self.json(&["timeline", "--container", container])
+    }
+
+    /// What was lost, of all workloads.
+    ///
+    /// # Errors
+    /// As [`Self::accesses_of`].
+    pub fn losses(&self) -> Result<Vec<LossRow>> {
+        Ok(self.json::<Timeline>(&["timeline", "*"])?.losses)
     }
 
     /// Secrets of this name.

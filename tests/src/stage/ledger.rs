@@ -26,10 +26,6 @@ pub struct Ledger {
 
 impl From<&Status> for Ledger {
     fn from(status: &Status) -> Self {
-        let by_workload = |counts: &[WorkloadCount]| {
-            let named = counts.iter().map(|count| (count.workload.clone().unwrap_or_default(), count.count));
-            named.collect()
-        };
         Self {
             counters: status.counters.iter().map(|c| ((c.hook.clone(), c.reason.clone()), c.count)).collect(),
             lost: by_workload(&status.losses),
@@ -38,6 +34,15 @@ impl From<&Status> for Ledger {
             journal_errors: status.journal.errors.clone(),
         }
     }
+}
+
+/// Those without a name have one sum.
+fn by_workload(counts: &[WorkloadCount]) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for count in counts {
+        *sums.entry(count.workload.clone().unwrap_or_default()).or_default() += count.count;
+    }
+    sums
 }
 
 impl Ledger {
@@ -109,6 +114,15 @@ mod tests {
         assert_eq!(told, "open/ring_full went from 3 to 5");
         assert!(after.is_clean_since(&before, &["ring_full"]).is_ok());
         assert!(before.is_clean_since(&before, &[]).is_ok());
+    }
+
+    #[test]
+    fn workloads_without_a_name_add_up() {
+        let of =
+            |workload: Option<&str>, count| WorkloadCount { workload: workload.map(str::to_owned), count };
+        let losses = [of(None, 3), of(Some("a"), 1), of(None, 4)];
+        let ledger = Ledger { lost: by_workload(&losses), ..Ledger::default() };
+        assert_eq!(ledger.lost(), 8);
     }
 
     #[test]
