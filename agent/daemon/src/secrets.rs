@@ -208,6 +208,10 @@ impl Secrets {
         for volume in changes.added {
             match self.watch(&volume, query, tables) {
                 Ok(()) => drop(self.failures.remove(&volume.host_path)),
+                Err(_) if fs::symlink_metadata(&volume.host_path).is_err() => {
+                    // Unmounted since the look: whoever goes on using it has it from elsewhere.
+                    tracing::debug!(path = %volume.host_path.display(), "a secret is gone already");
+                }
                 Err(reason) => {
                     tracing::warn!(path = %volume.host_path.display(), reason, "a secret cannot be watched");
                     records.push(unwatched(volume.secret.owner, now, now));
