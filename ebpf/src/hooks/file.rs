@@ -191,7 +191,7 @@ pub fn access_of_stranger(touch: &Touch) {
 #[inline(never)]
 pub fn access(touch: &Touch, process: &ProcessState) {
     let hook = touch.hook;
-    let key = AccessKey {
+    let mut key = AccessKey {
         start: process.start,
         exec: process.exec,
         object: touch.object,
@@ -201,7 +201,7 @@ pub fn access(touch: &Touch, process: &ProcessState) {
         mode: touch.mode,
         verdict: verdict::ALLOWED,
     };
-    let (moment, uncounted) = match repeat::occurred(&ACCESSES, &key, process, hook) {
+    let (moment, uncounted) = match repeat::occurred(&ACCESSES, &mut key, process, hook) {
         Occurrence::First(moment) => (moment, 0),
         Occurrence::Uncounted(moment) => (moment, 1),
         Occurrence::Counted => return,

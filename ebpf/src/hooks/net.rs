@@ -45,7 +45,7 @@ pub fn connecting(ctx: &SockAddrContext, family: Family, hook: Hook) {
 
 #[inline(always)]
 fn connected(ctx: &SockAddrContext, family: Family, hook: Hook, process: &ProcessState) {
-    let key = ConnectionKey {
+    let mut key = ConnectionKey {
         start: process.start,
         exec: process.exec,
         workload: process.workload,
@@ -58,7 +58,7 @@ fn connected(ctx: &SockAddrContext, family: Family, hook: Hook, process: &Proces
         verdict: verdict::ALLOWED,
         reserved: [0; 6],
     };
-    let (moment, uncounted) = match repeat::occurred(&CONNECTIONS, &key, process, hook) {
+    let (moment, uncounted) = match repeat::occurred(&CONNECTIONS, &mut key, process, hook) {
         Occurrence::First(moment) => (moment, 0),
         Occurrence::Uncounted(moment) => (moment, 1),
         Occurrence::Counted => return,

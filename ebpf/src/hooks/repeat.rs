@@ -30,11 +30,12 @@ pub trait Repeatable: Copy {
     fn nameless(self) -> Self;
 }
 
-/// Counts one occurrence.
+/// Counts one occurrence. The key is the caller's own, and is another one afterwards if the budget was exceeded: a
+/// second key would not fit the stack.
 #[inline(always)]
 pub fn occurred<K: Repeatable>(
     table: &HashMap<K, Count>,
-    key: &K,
+    key: &mut K,
     process: &ProcessState,
     hook: Hook,
 ) -> Occurrence {
@@ -44,7 +45,8 @@ pub fn occurred<K: Repeatable>(
     }
     if !spend(process.workload, Budget::Firsts, moment) {
         count(hook, Reason::OverBudget, process.workload);
-        aggregated(table, key.aggregate(), process, hook, moment);
+        *key = key.aggregate();
+        aggregated(table, key, process, hook, moment);
         return Occurrence::Counted;
     }
     if begin(table, key, process, moment) {
@@ -62,19 +64,19 @@ pub fn occurred<K: Repeatable>(
 #[inline(always)]
 fn aggregated<K: Repeatable>(
     table: &HashMap<K, Count>,
-    mut key: K,
+    key: &mut K,
     process: &ProcessState,
     hook: Hook,
     moment: Moment,
 ) {
-    if again(table, &key, moment) {
+    if again(table, key, moment) {
         return;
     }
     if !has_room(process.workload) {
-        key = key.nameless();
+        *key = key.nameless();
     }
     let counted =
-        again(table, &key, moment) || begin(table, &key, process, moment) || again(table, &key, moment);
+        again(table, key, moment) || begin(table, key, process, moment) || again(table, key, moment);
     if !counted {
         count(hook, Reason::NotCounted, process.workload);
     }

@@ -7,8 +7,9 @@ use cofferdam_api::{Status, WorkloadCount};
 
 /// What happens on any host, and nothing is lost by it: as volumes come and go, a device number is handed out again; of
 /// a program that touches more secrets than are remembered, the further ones stand in the journal alone; of very many
-/// programs that have ended, the first are forgotten before their time.
-const ORDINARY: &[&str] = &["stale_filesystem", "touch_forgotten", "forgotten_early"];
+/// programs that have ended, the first are forgotten before their time; what a program touched that had ended before
+/// anything was told of it is not remembered for its children.
+const ORDINARY: &[&str] = &["stale_filesystem", "touch_forgotten", "forgotten_early", "touch_of_unknown"];
 
 /// The counters at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
