@@ -1,6 +1,7 @@
 //! One segment as a database: making, opening, checking and closing it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -123,12 +124,34 @@ pub(crate) fn quick_check(conn: &Connection, path: &Path) -> Result<(), Error> {
 
 /// Opens a segment anew and reads the beginning of what answers are made of.
 pub(crate) fn glance(file: &SegmentFile) -> Result<(), Error> {
+    look_at_log(&file.path)?;
     let conn = open_to_read(file)?;
     for table in ["boots", "coverage", "workload", "process", "secret", "access", "connection"] {
         let sql = format!("SELECT count(*) FROM (SELECT * FROM {table} LIMIT 1)");
         conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).doing("read the journal segment", &file.path)?;
     }
     Ok(())
+}
+
+/// Whether a segment's write-ahead log begins as one: what the writer has just written anew hides damage to the rest.
+/// Only the log may be opened beside SQLite, whose locks on the segment itself would go with our descriptor.
+fn look_at_log(segment: &Path) -> Result<(), Error> {
+    /// <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>: the last bit tells the order of the checksums'
+    /// bytes.
+    const MAGIC: u32 = 0x377f_0682;
+    let mut log = segment.as_os_str().to_owned();
+    log.push("-wal");
+    let mut magic = [0; 4];
+    match File::open(&log).and_then(|mut log| log.read_exact(&mut magic)) {
+        Ok(()) if u32::from_be_bytes(magic) & !1 == MAGIC => Ok(()),
+        Ok(()) => {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+            let why = "its write-ahead log is none".to_owned();
+            Err(rusqlite::Error::SqliteFailure(code, Some(why))).doing("read the journal segment", segment)
+        }
+        // None, or an empty one.
+        Err(_) => Ok(()),
+    }
 }
 
 /// Turns a segment that nobody writes any more into a single file without a write-ahead log, so that it can be
