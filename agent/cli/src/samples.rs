@@ -136,7 +136,7 @@ fn process(pid: u32, container: &str, born: f64, began: f64, changes: Value) -> 
         "id": format!("p{pid}-{began}"), "parent": null, "began": at(began), "ended": null,
         "workload": format!("shop/web-6f9b7c9d8-x2x1k/{container}"), "pid": pid, "process_start": at(born),
         "ppid": 1, "uid": 1000, "binary": "/bin/sh", "binary_inode": null, "binary_origin": "image",
-        "interpreter": null, "exec_session": false, "runtime": false, "adopted": false,
+        "interpreter": null, "interpreter_inode": null, "exec_session": false, "runtime": false, "adopted": false,
     });
     merged(base, changes)
 }

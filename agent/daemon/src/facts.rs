@@ -72,6 +72,7 @@ pub fn process(
             inode: inode(state.binary),
             origin: if unseen_script { BinaryOrigin::Unknown } else { origin(state.facts, in_container) },
             interpreter,
+            interpreter_inode: inode(state.interpreter),
         },
         exec_session: (in_container && !unseen_entry).then_some(state.flags & flags::EXEC_SESSION != 0),
         runtime: in_container && state.flags & flags::RUNTIME != 0,

@@ -161,6 +161,7 @@ impl View<'_> {
             binary_inode: inode(Some(process)),
             binary_origin: process.executable.origin,
             interpreter: process.executable.interpreter.clone(),
+            interpreter_inode: process.executable.interpreter_inode.map(|inode| inode.to_string()),
             exec_session: process.exec_session,
             runtime: process.runtime,
             adopted: process.adopted,

@@ -225,6 +225,7 @@ fn process(workload: u64, turn: u64) -> Process {
             inode: None,
             origin: BinaryOrigin::Image,
             interpreter: None,
+            interpreter_inode: None,
         },
         exec_session: Some(false),
         runtime: false,

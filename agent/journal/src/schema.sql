@@ -78,7 +78,11 @@ CREATE TABLE process (
     inode                 INTEGER,
     inode_generation      INTEGER,
     origin                TEXT    NOT NULL, -- image, written, memfd, deleted, host, unknown
-    interpreter           TEXT,
+    interpreter           TEXT,             -- of a script
+    interpreter_device            INTEGER,
+    interpreter_device_generation INTEGER,
+    interpreter_inode             INTEGER,
+    interpreter_inode_generation  INTEGER,
     exec_session          INTEGER,
     runtime               INTEGER NOT NULL,
     adopted               INTEGER NOT NULL,

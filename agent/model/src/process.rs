@@ -43,6 +43,8 @@ pub struct Executable {
     pub origin: BinaryOrigin,
     /// For scripts: the interpreter that really runs.
     pub interpreter: Option<String>,
+    /// Its file, by inode.
+    pub interpreter_inode: Option<InodeKey>,
 }
 
 /// One process running one program: made by an exec, or by a fork that has not executed anything yet.

@@ -195,6 +195,8 @@ pub struct ProcessRow {
     pub binary_origin: BinaryOrigin,
     /// Interpreter, for scripts.
     pub interpreter: Option<String>,
+    /// `major:minor/inode` of the interpreter.
+    pub interpreter_inode: Option<String>,
     /// Entered after the container's first process ran.
     pub exec_session: Option<bool>,
     /// The container runtime, not yet the container.

@@ -28,7 +28,7 @@ wire! {
     }
     ProcessRow {
         id, parent, began, ended, workload, pid, process_start, ppid, uid, binary, binary_inode, binary_origin,
-        interpreter, exec_session, runtime, adopted,
+        interpreter, interpreter_inode, exec_session, runtime, adopted,
     }
     WorkloadRow {
         workload, kind, namespace, pod, container, container_id, pod_uid, runtime, cgroup, cgroup_id, image,

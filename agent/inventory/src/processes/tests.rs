@@ -26,6 +26,7 @@ fn process(pid: u32, began: u64, parent_exec: Option<u64>, path: Option<&str>) -
             inode: None,
             origin: BinaryOrigin::Image,
             interpreter: None,
+            interpreter_inode: None,
         },
         exec_session: Some(false),
         runtime: false,

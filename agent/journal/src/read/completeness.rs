@@ -9,6 +9,11 @@ use super::library::Library;
 use super::loss;
 use super::question::Question;
 
+/// A sum that a damaged copy cannot make too large.
+pub(super) fn total(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
+}
+
 /// What the rows themselves say about an answer.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct RowsSay {
@@ -43,10 +48,11 @@ pub(super) fn answer<Row>(
         }
         None => reasons.push("no agent has ever said that its hooks were attached".to_owned()),
     }
-    let lost = losses.iter().filter(|loss| loss.reason.is_loss()).map(|loss| loss.count).sum();
+    let lost = total(losses.iter().filter(|loss| loss.reason.is_loss()).map(|loss| loss.count));
     let mut sums: BTreeMap<(&str, LossReason), u64> = BTreeMap::new();
     for loss in losses.iter().filter(|loss| loss.reason.is_loss()) {
-        *sums.entry((&loss.hook, loss.reason)).or_default() += loss.count;
+        let sum = sums.entry((&loss.hook, loss.reason)).or_default();
+        *sum = sum.saturating_add(loss.count);
     }
     reasons.extend(
         sums.iter().map(|((hook, reason), count)| format!("{count} events lost by {hook}: {reason}")),
@@ -56,13 +62,13 @@ pub(super) fn answer<Row>(
             && loss.reason == LossReason::OverBudget
             && matches!(loss.hook.as_str(), "exec" | "fork")
     });
-    match untold.map(|loss| loss.count).sum() {
-        0_u64 => {}
+    match total(untold.map(|loss| loss.count)) {
+        0 => {}
         count => {
             reasons.push(format!("{count} forks and execs beyond their workload's budget are not itemised"))
         }
     }
-    let over_budget = losses.iter().filter(|loss| !loss.reason.is_loss()).map(|loss| loss.count).sum();
+    let over_budget = total(losses.iter().filter(|loss| !loss.reason.is_loss()).map(|loss| loss.count));
     for missing in library.missing.borrow().iter() {
         let (begun, next) = missing.range;
         let before = question.since.is_some_and(|since| next.is_some_and(|next| next <= since));

@@ -52,7 +52,7 @@ pub(super) fn find(
                         Some(sum) => {
                             sum.since = sum.since.min(lost.since);
                             sum.until = sum.until.max(lost.until);
-                            sum.count += lost.count;
+                            sum.count = sum.count.saturating_add(lost.count);
                         }
                         None => drop(found.insert(key, lost)),
                     }

@@ -26,6 +26,7 @@ pub(super) struct Program {
     pub(super) inode: Option<InodeKey>,
     pub(super) origin: BinaryOrigin,
     pub(super) interpreter: Option<String>,
+    pub(super) interpreter_inode: Option<InodeKey>,
     pub(super) exec_session: Option<bool>,
     pub(super) runtime: bool,
     pub(super) adopted: bool,
@@ -34,8 +35,9 @@ pub(super) struct Program {
 
 /// The columns of a program, in the order of [`Program::read`].
 pub(super) const PROGRAM: &str = "exec, pid, start_boot_ns, parent_pid, parent_start_boot_ns, parent_exec, workload, \
-     uid, binary, device, device_generation, inode, inode_generation, origin, interpreter, exec_session, runtime, \
-     adopted, began_boot_ns";
+     uid, binary, device, device_generation, inode, inode_generation, origin, interpreter, \
+     interpreter_device, interpreter_device_generation, interpreter_inode, interpreter_inode_generation, \
+     exec_session, runtime, adopted, began_boot_ns";
 
 impl Program {
     pub(super) fn read(c: &mut Columns<'_, '_>) -> Result<Self> {
@@ -50,6 +52,7 @@ impl Program {
             inode: c.opt_inode()?,
             origin: c.word()?,
             interpreter: c.get()?,
+            interpreter_inode: c.opt_inode()?,
             exec_session: c.get()?,
             runtime: c.get()?,
             adopted: c.get()?,

@@ -120,6 +120,7 @@ pub(super) fn explain(names: &mut Names<'_>, ran: &Ran) -> ProcessRow {
         binary_inode: program.inode.map(|inode| inode.to_string()),
         binary_origin: program.origin,
         interpreter: program.interpreter.clone(),
+        interpreter_inode: program.interpreter_inode.map(|inode| inode.to_string()),
         exec_session: program.exec_session,
         runtime: program.runtime,
         adopted: program.adopted,

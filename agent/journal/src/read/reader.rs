@@ -9,7 +9,7 @@ use cofferdam_model::{
     WorkloadRow,
 };
 
-use super::completeness::{RowsSay, answer};
+use super::completeness::{RowsSay, answer, total};
 use super::counter::{Body, count_unnamed, find, find_by_id};
 use super::library::Library;
 use super::names::Names;
@@ -229,7 +229,7 @@ impl Reader {
         let bound = self.bound(question);
         let found = find::<B>(names, question, question.workloads.as_ref(), bound);
         let without_process =
-            found.rows.iter().filter(|row| row.process.is_none()).map(|row| row.count).sum();
+            total(found.rows.iter().filter(|row| row.process.is_none()).map(|row| row.count));
         let rows: Vec<Row> = found.rows.iter().map(|counter| explain(names, counter)).collect();
         let unknown_workloads = match question.workloads {
             // They may belong to the workloads that were asked for.

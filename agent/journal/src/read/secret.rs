@@ -148,13 +148,14 @@ fn gather_accesses(
         let (count, first, last): (u64, BootTime, BootTime) = (c.unsigned()?, c.time()?, c.time()?);
         if question.in_range(library, part.boot(number)?, first, last) {
             let sum = sums.entry((secret, number, workload)).or_insert(Sum { count: 0, first, last });
-            *sum = Sum { count: sum.count + count, first: sum.first.min(first), last: sum.last.max(last) };
+            let count = sum.count.saturating_add(count);
+            *sum = Sum { count, first: sum.first.min(first), last: sum.last.max(last) };
         }
     }
     for ((secret, number, workload), sum) in sums {
         let boot = part.boot(number)?;
         let Some(entry) = entry(names, question, index, secret, gathered) else { continue };
-        entry.accesses += sum.count;
+        entry.accesses = entry.accesses.saturating_add(sum.count);
         entry.accessed_by.insert((boot, WorkloadId(workload.cast_unsigned())));
         let last = library.wall(boot, sum.last);
         entry.last_access = Some(entry.last_access.map_or(last, |known| known.max(last)));

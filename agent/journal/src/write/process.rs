@@ -8,6 +8,7 @@ use crate::codec::{InodeColumns, bits, opt_bits};
 /// Writes a program; of one that is known it takes what the record says more. Returns whether it is a new row.
 pub(super) fn put(conn: &Connection, boot: i64, process: &Process) -> Result<bool> {
     let inode = InodeColumns::from(process.executable.inode);
+    let interpreter = InodeColumns::from(process.executable.interpreter_inode);
     let values = params![
         boot,
         bits(process.exec.0),
@@ -30,13 +31,19 @@ pub(super) fn put(conn: &Connection, boot: i64, process: &Process) -> Result<boo
         process.runtime,
         process.adopted,
         bits(process.began.as_nanos()),
+        interpreter.device,
+        interpreter.device_generation,
+        interpreter.ino,
+        interpreter.generation,
     ];
     let inserted = conn
         .prepare_cached(
             "INSERT INTO process (boot, exec, pid, start_boot_ns, parent_pid, parent_start_boot_ns, parent_exec,
                  workload, cgroup, uid, binary, device, device_generation, inode, inode_generation, origin,
-                 interpreter, exec_session, runtime, adopted, began_boot_ns)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+                 interpreter, exec_session, runtime, adopted, began_boot_ns, interpreter_device,
+                 interpreter_device_generation, interpreter_inode, interpreter_inode_generation)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+                 ?22, ?23, ?24, ?25)
              ON CONFLICT (boot, exec) DO NOTHING",
         )?
         .execute(values)?;
@@ -52,7 +59,11 @@ pub(super) fn put(conn: &Connection, boot: i64, process: &Process) -> Result<boo
              inode_generation = coalesce(?15, inode_generation),
              origin = CASE ?16 WHEN 'unknown' THEN origin ELSE ?16 END,
              interpreter = coalesce(?17, interpreter), exec_session = coalesce(?18, exec_session),
-             runtime = ?19, adopted = ?20, began_boot_ns = ?21
+             runtime = ?19, adopted = ?20, began_boot_ns = ?21,
+             interpreter_device = coalesce(?22, interpreter_device),
+             interpreter_device_generation = coalesce(?23, interpreter_device_generation),
+             interpreter_inode = coalesce(?24, interpreter_inode),
+             interpreter_inode_generation = coalesce(?25, interpreter_inode_generation)
          WHERE boot = ?1 AND exec = ?2",
     )?
     .execute(values)?;

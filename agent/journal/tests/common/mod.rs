@@ -128,6 +128,7 @@ pub fn program(pid: u32, workload: u64, path: &str) -> Process {
             }),
             origin: BinaryOrigin::Image,
             interpreter: None,
+            interpreter_inode: None,
         },
         exec_session: Some(false),
         runtime: false,
