@@ -188,7 +188,7 @@ impl Agent {
         let before = self.journal.seen_until(&self.node.boot).filter(|_| resumed);
         self.unnoted = Some(before.unwrap_or(watched));
         self.ready = Some(WallTime::now());
-        self.commit(host::boot_time());
+        self.commit(host::boot_time(), true);
         self.publish_status();
         Ok(())
     }
@@ -221,7 +221,7 @@ impl Agent {
             if due {
                 self.tick(now);
             }
-            self.commit(now);
+            self.commit(now, due);
             if due {
                 self.publish_status();
             }
@@ -295,8 +295,8 @@ impl Agent {
     }
 
     /// Shows the batch to watchers and writes it. What a journal that cannot be written does not take waits, and
-    /// watching goes on.
-    fn commit(&mut self, now: BootTime) {
+    /// watching goes on. A `heartbeat` is written also when there is nothing to say: until then everything was seen.
+    fn commit(&mut self, now: BootTime, heartbeat: bool) {
         let fresh = self.pipeline.take_batch();
         let clock = host::clock();
         if self.live.watchers() > 0 {
@@ -304,17 +304,16 @@ impl Agent {
             fresh.iter().filter_map(|record| view.event(record)).for_each(|event| self.live.publish(event));
         }
         if self.backlog.is_due() {
-            self.write(fresh, &clock, now);
+            self.write(fresh, &clock, now, heartbeat);
         } else {
             self.wait_for_journal(fresh, now);
         }
         *backend::lock(&self.progress) = Progress { until: Some(now), trouble: self.backlog.told() };
     }
 
-    fn write(&mut self, fresh: Vec<Record>, clock: &Clock, now: BootTime) {
+    fn write(&mut self, fresh: Vec<Record>, clock: &Clock, now: BootTime, heartbeat: bool) {
         let batch = self.backlog.with(fresh);
-        let nothing_to_say = batch.is_empty() && self.unnoted.is_none();
-        if nothing_to_say && self.last_tick.elapsed() > Duration::from_millis(5) {
+        if batch.is_empty() && self.unnoted.is_none() && !heartbeat {
             return;
         }
         let written = self
@@ -381,7 +380,7 @@ impl Agent {
             tracing::error!(%error, "the last counters could not be read; the next agent will");
         }
         let last = self.pipeline.take_batch();
-        self.write(last, &host::clock(), now);
+        self.write(last, &host::clock(), now, true);
         if self.backlog.len() > 0 {
             tracing::error!(records = self.backlog.len(), "what waits for the journal is lost");
         }
