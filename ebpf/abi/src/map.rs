@@ -106,9 +106,15 @@ pub const DEVICE_SLOTS: u32 = 65_536;
 pub const DEVICES: u32 = 1_024;
 /// Single secret files and tree roots.
 pub const FILES: u32 = 65_536;
-/// Words of the filter of single files: bit `ino % 64` of word `ino / 64 % FILTER` is set for each. Most files are
+/// Words of the filter of single files: bit `ino % 64` of the word at [`filter_index`] is set for each. Most files are
 /// none, and are told so without a lookup in the table.
 pub const FILTER: u32 = 4_096;
+
+/// Word of the filter. Inode numbers of every tmpfs begin at 1: each device begins elsewhere.
+#[inline(always)]
+pub const fn filter_index(device: u32, ino: u64) -> u32 {
+    device.wrapping_mul(61).wrapping_add((ino >> 6) as u32) % FILTER
+}
 /// Cgroups.
 pub const CGROUPS: u32 = 32_768;
 /// Workloads.

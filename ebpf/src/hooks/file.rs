@@ -3,9 +3,7 @@
 use cofferdam_abi::event::{AccessEvent, how, kind, verdict};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{AccessKey, FilesystemKey, InodeKey};
-use cofferdam_abi::map::{
-    DEVICE_SLOTS as SLOT_COUNT, Device, FILTER as FILTER_WORDS, TREE_DEPTH, device, file,
-};
+use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file, filter_index};
 use cofferdam_abi::process::{ProcessState, flags};
 
 use super::repeat::{self, Occurrence, Repeatable};
@@ -63,7 +61,9 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16) {
     } else {
         *slot
     };
-    if device.flags & device::WHOLE == 0 && !may_be_marked(inode) && !may_be_below_tree(device, file.dentry())
+    if device.flags & device::WHOLE == 0
+        && !may_be_marked(number, inode)
+        && !may_be_below_tree(device, file.dentry())
     {
         return;
     }
@@ -84,9 +84,9 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16) {
 
 /// Whether a single file may be marked: the ordinary file beside it is told so by one bit.
 #[inline(always)]
-fn may_be_marked<R: Read>(inode: Inode<R>) -> bool {
+fn may_be_marked<R: Read>(number: u32, inode: Inode<R>) -> bool {
     let ino = inode.ino();
-    FILTER.get((ino >> 6) as u32 % FILTER_WORDS).is_some_and(|word| word >> (ino & 63) & 1 != 0)
+    FILTER.get(filter_index(number, ino)).is_some_and(|word| word >> (ino & 63) & 1 != 0)
 }
 
 /// Whether a file may lie below the root of a secret tree: a walk over its folders without any lookup.

@@ -127,7 +127,7 @@ impl Tables {
     /// # Errors
     /// If the table is full.
     pub fn mark_file(&mut self, key: InodeKey) -> Result<(), TableError> {
-        let index = (key.ino >> 6) as u32 % map::FILTER;
+        let index = map::filter_index(key.filesystem.device, key.ino);
         let word = self.filter.get(&index, 0).map_err(refused("read", "FILTER"))?;
         // Bits are never taken back: one too many only costs a lookup.
         self.filter.set(index, word | 1 << (key.ino & 63), 0).map_err(refused("write", "FILTER"))?;
