@@ -21,6 +21,10 @@ pub static DEVICES: HashMap<u32, Device> = HashMap::pinned(map::DEVICES, BPF_F_N
 #[map]
 pub static FILES: HashMap<InodeKey, u32> = HashMap::pinned(map::FILES, BPF_F_NO_PREALLOC);
 
+/// Which inode numbers a single secret file may have: see [`map::FILTER`].
+#[map]
+pub static FILTER: Array<u64> = Array::pinned(map::FILTER, 0);
+
 /// Cgroup id to workload.
 #[map]
 pub static CGROUPS: HashMap<u64, CgroupEntry> = HashMap::pinned(map::CGROUPS, BPF_F_NO_PREALLOC);

@@ -7,7 +7,7 @@ mod who;
 pub use counters::Counter;
 pub use watch::{Watch, model_inode};
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -18,6 +18,7 @@ use cofferdam_abi::hook::{HOOKS, REASONS};
 use cofferdam_abi::key::{AccessKey, ConnectionKey, InodeKey as AbiInodeKey};
 use cofferdam_abi::map::{self, CgroupEntry, Device, control};
 use cofferdam_abi::process::ProcessState;
+use cofferdam_model::FilesystemKey;
 
 use crate::batch;
 
@@ -55,9 +56,10 @@ pub enum TableError {
 
 /// Key size, value size and number of entries of each pinned table.
 const SHAPES: &[(&str, (u32, u32, u32))] = &[
-    ("DEVICE_SLOTS", (4, 8, map::DEVICE_SLOTS)),
-    ("DEVICES", (4, 8, map::DEVICES)),
+    ("DEVICE_SLOTS", (4, size_of::<Device>() as u32, map::DEVICE_SLOTS)),
+    ("DEVICES", (4, size_of::<Device>() as u32, map::DEVICES)),
     ("FILES", (size_of::<AbiInodeKey>() as u32, 4, map::FILES)),
+    ("FILTER", (4, 8, map::FILTER)),
     ("CGROUPS", (8, size_of::<CgroupEntry>() as u32, map::CGROUPS)),
     ("WORKLOADS", (8, size_of::<WorkloadState>() as u32, map::WORKLOADS)),
     ("PROCESSES", (4, size_of::<ProcessState>() as u32, map::PROCESSES)),
@@ -93,6 +95,9 @@ pub struct Tables {
     device_slots: Array<MapData, Device>,
     devices: HashMap<MapData, u32, Device>,
     files: HashMap<MapData, AbiInodeKey, u32>,
+    filter: Array<MapData, u64>,
+    /// Bits of the roots of secret trees, by file system: [`Device::trees`].
+    trees: BTreeMap<FilesystemKey, u64>,
     cgroups: HashMap<MapData, u64, CgroupEntry>,
     workloads: HashMap<MapData, u64, WorkloadState>,
     processes: HashMap<MapData, u32, ProcessState>,
@@ -144,6 +149,8 @@ impl Tables {
             device_slots: take!(ebpf, "DEVICE_SLOTS"),
             devices: take!(ebpf, "DEVICES"),
             files: take!(ebpf, "FILES"),
+            filter: take!(ebpf, "FILTER"),
+            trees: BTreeMap::new(),
             cgroups: take!(ebpf, "CGROUPS"),
             workloads: take!(ebpf, "WORKLOADS"),
             processes: take!(ebpf, "PROCESSES"),

@@ -22,6 +22,8 @@ pub struct Device {
     pub flags: u32,
     /// Generation of the root inode of the file system that is meant.
     pub generation: u32,
+    /// Bit `ino % 64` of each root of a secret tree: most folders are none, and are told so without a lookup.
+    pub trees: u64,
 }
 
 /// Value of the file table: what an inode stands for.
@@ -104,6 +106,15 @@ pub const DEVICE_SLOTS: u32 = 65_536;
 pub const DEVICES: u32 = 1_024;
 /// Single secret files and tree roots.
 pub const FILES: u32 = 65_536;
+/// Words of the filter of single files: bit `ino % 64` of the word at [`filter_index`] is set for each. Most files are
+/// none, and are told so without a lookup in the table.
+pub const FILTER: u32 = 4_096;
+
+/// Word of the filter. Inode numbers of every tmpfs begin at 1: each device begins elsewhere.
+#[inline(always)]
+pub const fn filter_index(device: u32, ino: u64) -> u32 {
+    device.wrapping_mul(61).wrapping_add((ino >> 6) as u32) % FILTER
+}
 /// Cgroups.
 pub const CGROUPS: u32 = 32_768;
 /// Workloads.
@@ -123,6 +134,6 @@ pub const BULK_RING: u32 = 1 << 20;
 /// Levels that the walk from a file up to a secret tree's root climbs.
 pub const TREE_DEPTH: u32 = 16;
 
-const _: () = assert!(size_of::<Device>() == 8);
+const _: () = assert!(size_of::<Device>() == 16);
 const _: () = assert!(size_of::<CgroupEntry>() == 16);
 const _: () = assert!(size_of::<Answer>() == 24 + 104 + 16);

@@ -17,7 +17,7 @@ const PTRACE_MODE_NOAUDIT: u32 = 4;
 /// A file of some procfs mount was opened. Which mount does not matter: the inode knows its process.
 #[inline(always)]
 pub fn opened<R: Read>(file: File<R>, inode: Inode<R>, hook: Hook) {
-    if !file.dentry().name().starts_with(b"environ\0") || !is_active() {
+    if !file.dentry().probed().name().starts_with(b"environ\0") || !is_active() {
         return;
     }
     match Task::of_proc(inode) {

@@ -3,14 +3,14 @@
 use cofferdam_abi::event::{AccessEvent, how, kind, verdict};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{AccessKey, FilesystemKey, InodeKey};
-use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file};
+use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file, filter_index};
 use cofferdam_abi::process::{ProcessState, flags};
 
 use super::repeat::{self, Occurrence, Repeatable};
 use crate::emit::{count, is_active, send};
 use crate::identity;
-use crate::kernel::{Dentry, File, Read, Typed};
-use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, PRIORITY};
+use crate::kernel::{Dentry, File, Inode, Read, Typed};
+use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, FILTER, PRIORITY};
 
 impl Repeatable for AccessKey {
     fn aggregate(self) -> Self {
@@ -61,6 +61,12 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16) {
     } else {
         *slot
     };
+    if device.flags & device::WHOLE == 0
+        && !may_be_marked(number, inode)
+        && !may_be_below_tree(device, file.dentry())
+    {
+        return;
+    }
     if !inode.is_regular() || !is_active() {
         return;
     }
@@ -70,10 +76,37 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16) {
         return;
     }
     let key = inode.key(filesystem);
-    let dentry = file.dentry();
+    let dentry = file.dentry().probed();
     if is_secret(device, &key, dentry) {
         touched(key, dentry, hook, how, file.mode());
     }
+}
+
+/// Whether a single file may be marked: the ordinary file beside it is told so by one bit.
+#[inline(always)]
+fn may_be_marked<R: Read>(number: u32, inode: Inode<R>) -> bool {
+    let ino = inode.ino();
+    FILTER.get(filter_index(number, ino)).is_some_and(|word| word >> (ino & 63) & 1 != 0)
+}
+
+/// Whether a file may lie below the root of a secret tree: a walk over its folders without any lookup.
+#[inline(always)]
+fn may_be_below_tree<R: Read>(device: Device, dentry: Dentry<R>) -> bool {
+    if device.trees == 0 {
+        return false;
+    }
+    let mut entry = dentry;
+    for _ in 0..TREE_DEPTH {
+        let parent = entry.parent();
+        if parent.is(entry) {
+            return false;
+        }
+        if device.trees >> (parent.inode().ino() & 63) & 1 != 0 {
+            return true;
+        }
+        entry = parent;
+    }
+    false
 }
 
 /// Slot of a device: the minor of unnamed devices, 0 for all others.

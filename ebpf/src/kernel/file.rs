@@ -46,7 +46,7 @@ pub struct SuperBlock<R>(*const u8, PhantomData<R>);
 
 /// A directory entry.
 #[derive(Clone, Copy)]
-pub struct Dentry(*const u8);
+pub struct Dentry<R = Probed>(*const u8, PhantomData<R>);
 
 impl<R: Read> File<R> {
     #[inline(always)]
@@ -77,9 +77,9 @@ impl<R: Read> File<R> {
     }
 
     #[inline(always)]
-    pub fn dentry(self) -> Dentry {
+    pub fn dentry(self) -> Dentry<R> {
         // SAFETY: as above; the field is a pointer.
-        Dentry(unsafe { R::read(self.0, offset::FILE_DENTRY) })
+        Dentry(unsafe { R::read(self.0, offset::FILE_DENTRY) }, PhantomData)
     }
 }
 
@@ -95,6 +95,13 @@ impl<R: Read> Inode<R> {
         // SAFETY: as above; the field is a 2-byte integer.
         let mode: u16 = unsafe { R::read(self.0, offset::INODE_MODE) };
         mode & S_IFMT == S_IFREG
+    }
+
+    /// Its number.
+    #[inline(always)]
+    pub fn ino(self) -> u64 {
+        // SAFETY: as above; the field is an 8-byte integer.
+        unsafe { R::read(self.0, offset::INODE_INO) }
     }
 
     /// The key, given the key of its superblock.
@@ -195,10 +202,36 @@ impl<R: Read> SuperBlock<R> {
     }
 }
 
+impl<R: Read> Dentry<R> {
+    /// Its parent; itself at the root.
+    #[inline(always)]
+    pub fn parent(self) -> Self {
+        // SAFETY: `self` is a dentry by construction; the field is a pointer.
+        Self(unsafe { R::read(self.0, offset::DENTRY_PARENT) }, PhantomData)
+    }
+
+    #[inline(always)]
+    pub fn inode(self) -> Inode<R> {
+        // SAFETY: as above; the field is a pointer.
+        Inode(unsafe { R::read(self.0, offset::DENTRY_INODE) }, PhantomData)
+    }
+
+    #[inline(always)]
+    pub fn is(self, other: Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// The same, for code that reads it as any address.
+    #[inline(always)]
+    pub fn probed(self) -> Dentry {
+        Dentry::new(self.0)
+    }
+}
+
 impl Dentry {
     #[inline(always)]
     pub fn new(at: *const u8) -> Self {
-        Self(at)
+        Self(at, PhantomData)
     }
 
     #[inline(always)]
@@ -214,24 +247,6 @@ impl Dentry {
         // SAFETY: the destination is 16 bytes long; the helper validates the source.
         unsafe { bpf_probe_read_kernel_str(name.as_mut_ptr().cast(), 16, self.name_at().cast()) };
         name
-    }
-
-    /// Its parent; itself at the root.
-    #[inline(always)]
-    pub fn parent(self) -> Self {
-        // SAFETY: as above; the field is a pointer.
-        Self(unsafe { Probed::read(self.0, offset::DENTRY_PARENT) })
-    }
-
-    #[inline(always)]
-    pub fn inode(self) -> Inode<Probed> {
-        // SAFETY: as above; the field is a pointer.
-        Inode(unsafe { Probed::read(self.0, offset::DENTRY_INODE) }, PhantomData)
-    }
-
-    #[inline(always)]
-    pub fn is(self, other: Self) -> bool {
-        self.0 == other.0
     }
 
     /// The superblock's key of the inode that this entry names.

@@ -35,6 +35,11 @@ impl Watch {
     }
 }
 
+/// What an agent before has set stays until its trees are marked again.
+fn trees_of(known: Device, filesystem: FilesystemKey) -> u64 {
+    if known.generation == filesystem.generation { known.trees } else { 0 }
+}
+
 /// Small numbers have a slot of their own; slot 0 leads to the table of the others.
 fn has_slot(device: u32) -> bool {
     (1..map::DEVICE_SLOTS).contains(&device)
@@ -74,10 +79,14 @@ impl Tables {
     /// # Errors
     /// If the kernel refuses, for instance because the table of devices without a slot is full.
     pub fn watch(&mut self, filesystem: FilesystemKey, watch: Watch) -> Result<(), TableError> {
-        let entry = Device { flags: watch.flags(), generation: filesystem.generation };
+        let trees = self.trees.get(&filesystem).copied().unwrap_or(0);
+        let mut entry = Device { flags: watch.flags(), generation: filesystem.generation, trees };
         if has_slot(filesystem.device) {
+            entry.trees |= trees_of(self.slot(filesystem.device)?, filesystem);
             return self.set_slot(filesystem.device, entry);
         }
+        let known = self.devices.get(&filesystem.device, 0).unwrap_or_default();
+        entry.trees |= trees_of(known, filesystem);
         self.devices.insert(filesystem.device, entry, 0).map_err(refused("write", "DEVICES"))?;
         self.elsewhere.insert(filesystem.device);
         self.lead_elsewhere()
@@ -102,7 +111,7 @@ impl Tables {
 
     fn lead_elsewhere(&mut self) -> Result<(), TableError> {
         let flags = if self.elsewhere.is_empty() { 0 } else { device::ELSEWHERE };
-        self.set_slot(0, Device { flags, generation: 0 })
+        self.set_slot(0, Device { flags, generation: 0, trees: 0 })
     }
 
     fn slot(&self, slot: u32) -> Result<Device, TableError> {
@@ -118,14 +127,19 @@ impl Tables {
     /// # Errors
     /// If the table is full.
     pub fn mark_file(&mut self, key: InodeKey) -> Result<(), TableError> {
+        let index = map::filter_index(key.filesystem.device, key.ino);
+        let word = self.filter.get(&index, 0).map_err(refused("read", "FILTER"))?;
+        // Bits are never taken back: one too many only costs a lookup.
+        self.filter.set(index, word | 1 << (key.ino & 63), 0).map_err(refused("write", "FILTER"))?;
         self.files.insert(abi_inode(key), file::SECRET, 0).map_err(refused("write", "FILES"))
     }
 
-    /// Marks a folder whose tree is secret.
+    /// Marks a folder whose tree is secret; counts once its file system is watched (again).
     ///
     /// # Errors
     /// If the table is full.
     pub fn mark_tree(&mut self, key: InodeKey) -> Result<(), TableError> {
+        *self.trees.entry(key.filesystem).or_default() |= 1 << (key.ino & 63);
         self.files.insert(abi_inode(key), file::TREE, 0).map_err(refused("write", "FILES"))
     }
 
