@@ -16,6 +16,10 @@ pub struct Count {
     pub cpu: u32,
     /// 1 if the event that should have reported it found the ring full.
     pub unsent: u32,
+    /// Policy generation that decided the first; 0: none.
+    pub generation: u32,
+    /// Number of the rule within it; 0: no rule spoke.
+    pub rule: u32,
 }
 
 /// What a workload's row in the kernel holds.
@@ -36,8 +40,8 @@ pub struct WorkloadState {
     pub root_generation: u32,
     /// 1 once a process executed a file of the container: who enters later is an exec session.
     pub started: u32,
-    /// Policy generation; 0 as long as there is none.
-    pub generation: u32,
+    /// Always zero.
+    pub reserved: u32,
 }
 
 /// Counters of one workload for what exceeds its budget, each for one object; further objects share one.
@@ -55,6 +59,6 @@ pub struct LossKey {
     pub reason: u32,
 }
 
-const _: () = assert!(size_of::<Count>() == 40);
+const _: () = assert!(size_of::<Count>() == 48);
 const _: () = assert!(size_of::<WorkloadState>() == 48);
 const _: () = assert!(size_of::<LossKey>() == 16);

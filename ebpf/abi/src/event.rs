@@ -23,6 +23,8 @@ pub mod kind {
     pub const ENTERED: u16 = 8;
     /// [`super::FilesystemEvent`]: a watched device number now belongs to another file system.
     pub const STALE_FILESYSTEM: u16 = 9;
+    /// [`super::AttemptEvent`]: something that is neither an access nor a connection was refused, or would be.
+    pub const ATTEMPT: u16 = 10;
 }
 
 /// Ways of access: [`crate::key::AccessKey::how`].
@@ -57,6 +59,8 @@ pub mod verdict {
     pub const DENIED: u8 = 1;
     /// Would have been refused.
     pub const WOULD_DENY: u8 = 2;
+    /// Went through by an exception.
+    pub const EXCEPTED: u8 = 3;
 }
 
 /// Bytes kept of an executed path, the terminating NUL included; longer ones are cut.
@@ -155,8 +159,10 @@ pub struct AccessEvent {
     pub names_len: u16,
     /// 1 if no counter could be made for it (table full): every repeat is sent as its own event.
     pub uncounted: u16,
-    /// Policy generation; 0.
-    pub generation: u64,
+    /// Policy generation that decided; 0: none.
+    pub generation: u32,
+    /// Number of the rule within it; 0: no rule spoke.
+    pub rule: u32,
     /// File names from the file up to the root of its file system, each ended by NUL.
     pub names: [u8; NAMES_LEN],
 }
@@ -171,10 +177,62 @@ pub struct ConnectionEvent {
     pub process: ProcessState,
     /// The destination; verdict included.
     pub connection: ConnectionKey,
-    /// Policy generation; 0.
-    pub generation: u64,
+    /// Policy generation that decided; 0: none.
+    pub generation: u32,
+    /// Number of the rule within it; 0: no rule spoke.
+    pub rule: u32,
     /// 1 if no counter could be made for it.
     pub uncounted: u64,
+}
+
+/// What was attempted: [`AttemptEvent::what`].
+pub mod attempt {
+    /// To execute a file.
+    pub const EXECUTE: u16 = 1;
+    /// To map code that did not come with the image, by a program that may read secrets.
+    pub const MAP_CODE: u16 = 2;
+    /// To make a socket of a family or type that no destination can be decided for.
+    pub const SOCKET: u16 = 3;
+    /// To send a signal to the agent.
+    pub const SIGNAL: u16 = 4;
+    /// To reach into the agent's memory.
+    pub const PTRACE: u16 = 5;
+    /// To touch the agent's files or pins.
+    pub const AGENT_FILE: u16 = 6;
+    /// To load programs into the kernel.
+    pub const BPF: u16 = 7;
+    /// To unmount, or to change the mounts of the host.
+    pub const MOUNT: u16 = 8;
+    /// To connect to a unix socket outside the workload.
+    pub const UNIX: u16 = 9;
+}
+
+/// Something that is neither an access nor a connection was refused, or would be.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct AttemptEvent {
+    /// Header.
+    pub header: Header,
+    /// Who.
+    pub process: ProcessState,
+    /// The file, where there is one.
+    pub file: InodeKey,
+    /// Bits of [`crate::process::facts`] about it.
+    pub facts: u32,
+    /// One of [`attempt`].
+    pub what: u16,
+    /// One of [`verdict`].
+    pub verdict: u8,
+    /// Always zero.
+    pub reserved: u8,
+    /// Policy generation that decided; 0: what every workload is refused.
+    pub generation: u32,
+    /// Number of the rule within it.
+    pub rule: u32,
+    /// Further number: a signal, a command, a socket family.
+    pub detail: u64,
+    /// The path that was named, where one was.
+    pub path: [u8; PATH_LEN],
 }
 
 /// A cgroup was made or removed.
@@ -221,6 +279,7 @@ const _: () = assert!(size_of::<ForkEvent>() == 16 + 104 + 16);
 const _: () = assert!(size_of::<ExitEvent>() == 48);
 const _: () = assert!(size_of::<AccessEvent>() == 16 + 104 + 24 + 16 + 16 + 256);
 const _: () = assert!(size_of::<ConnectionEvent>() == 16 + 104 + 56 + 16);
+const _: () = assert!(size_of::<AttemptEvent>() == 16 + 104 + 24 + 24 + 256);
 const _: () = assert!(size_of::<CgroupEvent>() == 16 + 24 + 256);
 const _: () = assert!(size_of::<EntryEvent>() == 120);
 const _: () = assert!(size_of::<FilesystemEvent>() == 32);

@@ -53,6 +53,12 @@ numbered! {
         Attach = 10 "attach",
         /// Asked by user space: files and processes that were there before.
         Query = 11 "query",
+        /// A packet left a socket.
+        Packet = 12 "packet",
+        /// A socket was made.
+        Socket = 13 "socket",
+        /// Something was done to the agent, or to the kernel's programs.
+        Protect = 14 "protect",
     }
 }
 
@@ -81,7 +87,7 @@ numbered! {
 }
 
 /// Hooks, for sizing the counter array.
-pub const HOOKS: u32 = 12;
+pub const HOOKS: u32 = 15;
 /// Reasons, for sizing the counter array.
 pub const REASONS: u32 = 9;
 

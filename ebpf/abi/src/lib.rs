@@ -7,15 +7,17 @@
 #![cfg_attr(not(feature = "user"), forbid(unsafe_code))]
 
 pub mod count;
+pub mod decide;
 pub mod event;
 pub mod fields;
 pub mod hook;
 pub mod key;
 pub mod map;
+pub mod policy;
 pub mod process;
 
 /// Version of everything in this crate. Pins of another version are never reused.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 #[cfg(feature = "user")]
 mod user {
@@ -32,6 +34,7 @@ mod user {
         crate::count::LossKey,
         crate::count::WorkloadState,
         crate::event::AccessEvent,
+        crate::event::AttemptEvent,
         crate::event::CgroupEvent,
         crate::event::ConnectionEvent,
         crate::event::EntryEvent,
@@ -46,6 +49,16 @@ mod user {
         crate::map::Answer,
         crate::map::CgroupEntry,
         crate::map::Device,
+        crate::map::Mark,
+        crate::policy::Assignment,
+        crate::policy::Destination,
+        crate::policy::DestinationKey,
+        crate::policy::Grant,
+        crate::policy::GrantKey,
+        crate::policy::Policy,
+        crate::policy::PrefixKey,
+        crate::policy::SecretKey,
+        crate::policy::SecretRule,
         crate::process::ProcessState,
     );
 }

@@ -24,9 +24,23 @@ pub struct Device {
     pub generation: u32,
     /// Bit `ino % 64` of each root of a secret tree: most folders are none, and are told so without a lookup.
     pub trees: u64,
+    /// With `WHOLE`: the object that policies know it by.
+    pub object: u64,
 }
 
 /// Value of the file table: what an inode stands for.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The object that policies know it by.
+    pub object: u64,
+    /// Bits of [`file`].
+    pub bits: u32,
+    /// Always zero.
+    pub reserved: u32,
+}
+
+/// Bits of [`Mark::bits`].
 pub mod file {
     /// A secret.
     pub const SECRET: u32 = 1;
@@ -34,6 +48,8 @@ pub mod file {
     pub const TREE: u32 = 2;
     /// The self-test's own file.
     pub const SELF_TEST: u32 = 4;
+    /// The agent's own: workloads may not touch it.
+    pub const OF_AGENT: u32 = 8;
 }
 
 /// Value of the workload table.
@@ -66,8 +82,18 @@ pub mod control {
     pub const FIRSTS_BUDGET: u32 = 2;
     /// Beginnings of programs (forks, execs) that a workload may send in a second.
     pub const BEGINNINGS_BUDGET: u32 = 3;
+    /// The agent's last sign of life, boot clock, ns.
+    pub const HEARTBEAT: u32 = 4;
+    /// Generation of containers that no policy was decided for yet.
+    pub const PENDING: u32 = 5;
+    /// 1 if some workload's egress is limited: else no packet is looked at.
+    pub const PACKETS: u32 = 6;
+    /// Thread-group id of the agent.
+    pub const AGENT: u32 = 7;
+    /// Thread-group id of the guard.
+    pub const GUARD: u32 = 8;
     /// Slots.
-    pub const SLOTS: u32 = 8;
+    pub const SLOTS: u32 = 16;
 }
 
 /// What user space asks of the query program, passed as its arguments.
@@ -127,6 +153,18 @@ pub const ACCESSES: u32 = 262_144;
 pub const CONNECTIONS: u32 = 131_072;
 /// (Workload, hook, reason) with losses.
 pub const LOSSES: u32 = 16_384;
+/// Rows of workloads' generations.
+pub const POLICIES: u32 = 65_536;
+/// Rules of secrets, of all generations.
+pub const SECRETS: u32 = 262_144;
+/// Grants of binaries, of all generations.
+pub const GRANTS: u32 = 524_288;
+/// Address prefixes, of all generations.
+pub const PREFIXES: u32 = 262_144;
+/// Destinations, of all generations.
+pub const DESTINATIONS: u32 = 524_288;
+/// Connections that others opened to a workload, by socket.
+pub const ACCEPTED: u32 = 262_144;
 /// Bytes of the ring for denials, exec, fork, exit, first accesses.
 pub const PRIORITY_RING: u32 = 4 << 20;
 /// Bytes of the ring for connections.
@@ -134,6 +172,7 @@ pub const BULK_RING: u32 = 1 << 20;
 /// Levels that the walk from a file up to a secret tree's root climbs.
 pub const TREE_DEPTH: u32 = 16;
 
-const _: () = assert!(size_of::<Device>() == 16);
+const _: () = assert!(size_of::<Device>() == 24);
+const _: () = assert!(size_of::<Mark>() == 16);
 const _: () = assert!(size_of::<CgroupEntry>() == 16);
 const _: () = assert!(size_of::<Answer>() == 24 + 104 + 16);

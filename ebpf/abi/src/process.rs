@@ -20,6 +20,8 @@ pub mod flags {
     pub const UNSEEN_ENTRY: u32 = 1 << 6;
     /// Its program's beginning exceeded the workload's budget and was not sent; neither is its end.
     pub const UNTOLD: u32 = 1 << 7;
+    /// Its program has mapped code that did not come with the image.
+    pub const FOREIGN_CODE: u32 = 1 << 8;
 }
 
 /// Facts about an executable's file, from which user space tells its origin.

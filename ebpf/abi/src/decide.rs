@@ -1,0 +1,453 @@
+//! The decision: request and tables in, verdict out. The programs and the replay of the journal run this very code.
+//!
+//! However many policies, rules and secrets there are, a decision makes the same number of lookups: of a secret three,
+//! of an exec two, of an environment or memory four, of a destination four.
+
+use crate::event::verdict;
+use crate::key::InodeKey;
+use crate::policy::{
+    BINDINGS, Class, Destination, DestinationKey, GROUPS, Grant, GrantKey, Group, Policy, SecretKey,
+    SecretRule, environment, exec, group, permit, policy, protocol, set,
+};
+use crate::process::{facts, flags};
+
+/// Where decisions find what they ask for.
+pub trait Tables {
+    /// The row of a generation.
+    fn policy(&self, generation: u32) -> Option<&Policy>;
+    /// The rule of a secret.
+    fn secret(&self, key: &SecretKey) -> Option<&SecretRule>;
+    /// What a binary may.
+    fn grant(&self, key: &GrantKey) -> Option<&Grant>;
+    /// The class of the longest prefix that an address has; 0 none.
+    fn class(&self, generation: u32, address: &[u8; 16]) -> u32;
+    /// What is said of a destination.
+    fn destination(&self, key: &DestinationKey) -> Option<&Destination>;
+    /// Boot clock, ns.
+    fn now(&self) -> u64;
+    /// The agent's last sign of life, boot clock, ns.
+    fn heartbeat(&self) -> u64;
+}
+
+/// A verdict with the rule that made it, in one register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Decision(pub u64);
+
+impl Decision {
+    /// Nothing speaks against it.
+    pub const ALLOWED: Self = Self(verdict::ALLOWED as u64);
+    const EXCEPTION: u64 = 1 << 8;
+    const OF_TARGET: u64 = 1 << 9;
+
+    #[inline(always)]
+    const fn by(verdict: u8, rule: u32) -> Self {
+        Self(verdict as u64 | (rule as u64) << 32)
+    }
+
+    /// One of [`verdict`].
+    #[inline(always)]
+    pub const fn verdict(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// Whether it is refused.
+    #[inline(always)]
+    pub const fn is_denied(self) -> bool {
+        self.verdict() == verdict::DENIED
+    }
+
+    /// The number of the rule within its generation; 0: no rule spoke.
+    #[inline(always)]
+    pub const fn rule(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// Whether only an exception let it pass; `rule` is the exception's then.
+    #[inline(always)]
+    pub const fn is_exception(self) -> bool {
+        self.0 & Self::EXCEPTION != 0
+    }
+
+    /// Whether the rule is one of the target's generation.
+    #[inline(always)]
+    pub const fn is_of_target(self) -> bool {
+        self.0 & Self::OF_TARGET != 0
+    }
+
+    /// The stricter of the two.
+    #[inline(always)]
+    fn or(self, other: Self) -> Self {
+        match (self.verdict(), other.verdict()) {
+            (verdict::DENIED, _) => self,
+            (_, verdict::DENIED) => other,
+            (verdict::WOULD_DENY, _) => self,
+            (_, verdict::WOULD_DENY) => other,
+            _ if self.is_exception() => self,
+            _ => other,
+        }
+    }
+}
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor {
+    /// Generation of its workload.
+    pub generation: u32,
+    /// Bits of [`flags`].
+    pub flags: u32,
+    /// Bits of [`facts`] about its binary.
+    pub facts: u32,
+    /// Its binary.
+    pub binary: InodeKey,
+}
+
+impl Actor {
+    /// Whether nothing is refused to it: no policy, or the runtime that sets a container up.
+    #[inline(always)]
+    const fn is_free(&self) -> bool {
+        self.generation == 0 || self.flags & flags::RUNTIME != 0
+    }
+
+    /// Whether its code is that of the image, as far as the kernel can tell.
+    #[inline(always)]
+    const fn is_of_image(&self) -> bool {
+        let written = facts::OVERLAY_UPPER | facts::MEMFD | facts::UNLINKED;
+        self.facts & written == 0 && self.flags & flags::FOREIGN_CODE == 0
+    }
+}
+
+/// What the rules of both modes make of one request.
+#[derive(Clone, Copy)]
+struct Ruling {
+    enforce: u32,
+    observe: u32,
+    release: u32,
+    /// Bits: 1 the enforcing rule refuses, 2 the observing one.
+    refused: u32,
+}
+
+const REFUSED: u32 = 1;
+const WOULD_BE: u32 = 2;
+
+impl Ruling {
+    #[inline(always)]
+    fn decision(self, tables: &impl Tables) -> Decision {
+        if self.enforce != 0 && self.refused & REFUSED != 0 {
+            let verdict = if is_released(tables, self.release) { verdict::WOULD_DENY } else { verdict::DENIED };
+            return Decision::by(verdict, self.enforce);
+        }
+        if self.observe != 0 && self.refused & WOULD_BE != 0 {
+            return Decision::by(verdict::WOULD_DENY, self.observe);
+        }
+        Decision::ALLOWED
+    }
+}
+
+/// Whether a rule that asks for it has lost its agent.
+#[inline(always)]
+fn is_released(tables: &impl Tables, release: u32) -> bool {
+    release != 0 && tables.now() > tables.heartbeat().saturating_add(release as u64 * 1_000_000_000)
+}
+
+/// Without the exception it is `strict`; with it, what was refused has passed by the exception.
+#[inline(always)]
+fn excepted(strict: Decision, exception: u32) -> Decision {
+    if strict.verdict() == verdict::ALLOWED {
+        return strict;
+    }
+    Decision(verdict::ALLOWED as u64 | Decision::EXCEPTION | (exception as u64) << 32)
+}
+
+#[inline(always)]
+fn refused_by_permits(bits: u32, of_image: bool) -> u32 {
+    let (mut enforce, mut observe) = (permit::ENFORCE_ANY_ORIGIN, permit::OBSERVE_ANY_ORIGIN);
+    if of_image {
+        enforce |= permit::ENFORCE;
+        observe |= permit::OBSERVE;
+    }
+    let mut refused = 0;
+    if bits & enforce == 0 {
+        refused |= REFUSED;
+    }
+    if bits & observe == 0 {
+        refused |= WOULD_BE;
+    }
+    refused
+}
+
+/// The rule of a secret, if there is one: of its key, else of all of it.
+#[inline(always)]
+pub fn rule_of_secret<T: Tables>(tables: &T, generation: u32, object: u64, key: u64) -> Option<&SecretRule> {
+    let of_key = tables.secret(&SecretKey { object, key, generation, reserved: 0 });
+    let of_all = tables.secret(&SecretKey { object, key: 0, generation, reserved: 0 });
+    of_key.or(of_all)
+}
+
+/// May this process open this secret?
+#[inline(always)]
+pub fn secret(tables: &impl Tables, actor: &Actor, rule: &SecretRule) -> Decision {
+    if actor.is_free() {
+        return Decision::ALLOWED;
+    }
+    let key = GrantKey { binary: actor.binary, generation: actor.generation, set: rule.readers };
+    let grant = tables.grant(&key).copied().unwrap_or_default();
+    let now = tables.now();
+    let ruling = |bits: u32| Ruling {
+        enforce: rule.enforce,
+        observe: rule.observe,
+        release: rule.release,
+        refused: refused_by_permits(bits | rule.any, actor.is_of_image()),
+    };
+    let strict = ruling(grant.after).decision(tables);
+    if now < rule.until {
+        return excepted(strict, rule.exception);
+    }
+    if now < grant.until {
+        let eased = ruling(grant.before).decision(tables);
+        return if eased.verdict() == verdict::ALLOWED { excepted(strict, grant.exception) } else { eased };
+    }
+    strict
+}
+
+/// May this process execute this file?
+#[inline(always)]
+pub fn execute(tables: &impl Tables, actor: &Actor, file: InodeKey, of_file: u32) -> Decision {
+    if actor.is_free() {
+        return Decision::ALLOWED;
+    }
+    let Some(policy) = tables.policy(actor.generation) else { return Decision::ALLOWED };
+    let class = &policy.exec;
+    let key = GrantKey { binary: file, generation: actor.generation, set: set::EXEC };
+    let grant = if policy.flags & policy::EXEC_GRANTS != 0 { tables.grant(&key).copied() } else { None };
+    let origin = origin(of_file);
+    let in_session = actor.flags & flags::EXEC_SESSION != 0;
+    let now = tables.now();
+    let ruling = |mask: u32| {
+        let hit = |shift: u32| {
+            let mask = mask >> shift;
+            mask & origin != 0 || (in_session && mask >> exec::SESSION & origin != 0)
+        };
+        let mut refused = 0;
+        if hit(0) {
+            refused |= REFUSED;
+        }
+        if hit(exec::OBSERVE) {
+            refused |= WOULD_BE;
+        }
+        Ruling { enforce: class.enforce, observe: class.observe, release: class.release, refused }
+    };
+    let strict = ruling(grant.map_or(class.deny, |grant| grant.after)).decision(tables);
+    if now < class.until {
+        return excepted(strict, class.exception);
+    }
+    match grant {
+        Some(grant) if now < grant.until => {
+            let eased = ruling(grant.before).decision(tables);
+            if eased.verdict() == verdict::ALLOWED { excepted(strict, grant.exception) } else { eased }
+        }
+        _ => strict,
+    }
+}
+
+/// Where an executable of a container comes from: a bit of [`exec`].
+#[inline(always)]
+pub const fn origin(bits: u32) -> u32 {
+    if bits & facts::MEMFD != 0 {
+        return exec::MEMFD;
+    }
+    if bits & facts::UNLINKED != 0 {
+        return exec::DELETED;
+    }
+    if bits & facts::HOST_MOUNTS != 0 {
+        return exec::HOST;
+    }
+    if bits & facts::ROOT_KNOWN == 0 {
+        return exec::UNKNOWN;
+    }
+    if bits & facts::ON_WORKLOAD_ROOT == 0 {
+        // A volume, a tmpfs, or something mounted over a path.
+        return exec::WRITTEN;
+    }
+    if bits & facts::OVERLAY == 0 {
+        // Without layers nobody can tell what came with the image.
+        return exec::UNKNOWN;
+    }
+    if bits & facts::OVERLAY_UPPER != 0 { exec::WRITTEN } else { exec::IMAGE }
+}
+
+/// May this process see an environment? `target` is the generation of its owner's workload, `own` says that it is the
+/// process's own.
+#[inline(always)]
+pub fn environment(tables: &impl Tables, actor: &Actor, target: u32, own: bool) -> Decision {
+    let wanted = if own { environment::OWN } else { environment::OTHERS };
+    let of = |class: &Class| {
+        let mut refused = 0;
+        if class.deny & wanted != 0 {
+            refused |= REFUSED;
+        }
+        if class.deny >> environment::OBSERVE & wanted != 0 {
+            refused |= WOULD_BE;
+        }
+        refused
+    };
+    both_sides(tables, actor, target, set::ENVIRONMENT, |policy| &policy.environment, of)
+}
+
+/// May this process reach into the memory of another?
+#[inline(always)]
+pub fn memory(tables: &impl Tables, actor: &Actor, target: u32) -> Decision {
+    both_sides(tables, actor, target, set::MEMORY, |policy| &policy.memory, |_| REFUSED | WOULD_BE)
+}
+
+/// The actor's policy and the target's: the stricter counts. Exceptions are the actor's own.
+#[inline(always)]
+fn both_sides(
+    tables: &impl Tables,
+    actor: &Actor,
+    target: u32,
+    set: u32,
+    class: impl Fn(&Policy) -> &Class,
+    refused: impl Fn(&Class) -> u32,
+) -> Decision {
+    if actor.is_free() {
+        return Decision::ALLOWED;
+    }
+    let own = match tables.policy(actor.generation) {
+        Some(policy) => of_class(tables, actor, set, class(policy), refused(class(policy))),
+        None => Decision::ALLOWED,
+    };
+    if target == actor.generation {
+        return own;
+    }
+    let theirs = match tables.policy(target) {
+        Some(policy) => {
+            let of = class(policy);
+            let ruling = Ruling {
+                enforce: of.enforce,
+                observe: of.observe,
+                release: of.release,
+                refused: refused(of),
+            };
+            let decision = ruling.decision(tables);
+            if tables.now() < of.until { excepted(decision, of.exception) } else { decision }
+        }
+        None => Decision::ALLOWED,
+    };
+    own.or(Decision(theirs.0 | Decision::OF_TARGET))
+}
+
+#[inline(always)]
+fn of_class(tables: &impl Tables, actor: &Actor, set: u32, class: &Class, refused: u32) -> Decision {
+    let ruling =
+        Ruling { enforce: class.enforce, observe: class.observe, release: class.release, refused };
+    let strict = ruling.decision(tables);
+    let now = tables.now();
+    if now < class.until {
+        return excepted(strict, class.exception);
+    }
+    let key = GrantKey { binary: actor.binary, generation: actor.generation, set };
+    match tables.grant(&key) {
+        Some(grant) if now < grant.until && actor.is_of_image() => excepted(strict, grant.exception),
+        _ => strict,
+    }
+}
+
+/// May this workload send there? `address` is IPv6, or IPv4 as `::ffff:a.b.c.d`; `protocol` the IP protocol's number.
+#[inline(always)]
+pub fn egress(
+    tables: &impl Tables,
+    actor: &Actor,
+    address: &[u8; 16],
+    protocol: u8,
+    port: u16,
+) -> Decision {
+    if actor.is_free() {
+        return Decision::ALLOWED;
+    }
+    let Some(policy) = tables.policy(actor.generation) else { return Decision::ALLOWED };
+    let now = tables.now();
+    if now < policy.cut_until {
+        return Decision::by(verdict::DENIED, policy.cut_rule);
+    }
+    if policy.flags & policy::EGRESS == 0 {
+        return Decision::ALLOWED;
+    }
+    let destination = destination(tables, actor.generation, address, protocol, port);
+    let mut decision = Decision::ALLOWED;
+    let mut index = 0;
+    while index < GROUPS {
+        let group = &policy.groups[index];
+        if group.flags & group::PRESENT != 0 {
+            let strict = of_group(tables, group, 1 << index, &policy.bound, &destination);
+            let is_excepted = destination.excepted & 1 << index != 0 && now < destination.until;
+            let told = if is_excepted { excepted(strict, destination.exception) } else { strict };
+            decision = decision.or(told);
+        }
+        index += 1;
+    }
+    decision
+}
+
+#[inline(always)]
+fn destination(
+    tables: &impl Tables,
+    generation: u32,
+    address: &[u8; 16],
+    protocol: u8,
+    port: u16,
+) -> Destination {
+    let class = tables.class(generation, address);
+    let protocol = match protocol {
+        6 => protocol::TCP,
+        17 | 136 => protocol::UDP,
+        _ => protocol::OTHER,
+    };
+    let of_port = DestinationKey { generation, class, protocol, port: port as u32 };
+    let of_all = DestinationKey { port: 0, ..of_port };
+    let (of_port, of_all) = (tables.destination(&of_port), tables.destination(&of_all));
+    of_port.or(of_all).copied().unwrap_or_default()
+}
+
+/// What one policy makes of a destination.
+#[inline(always)]
+fn of_group(
+    tables: &impl Tables,
+    group: &Group,
+    bit: u8,
+    bound: &[u8; BINDINGS],
+    to: &Destination,
+) -> Decision {
+    let (mut is_bound, mut permitted, mut named, mut isolated_elsewhere) = (0u8, 0u8, 0u8, 0u8);
+    let mut index = 0;
+    while index < BINDINGS {
+        let (mine, permits) = (group.bindings[index], to.permits[index]);
+        let active = bound[index] & mine;
+        is_bound |= active;
+        named |= mine & permits;
+        permitted |= active & permits;
+        isolated_elsewhere |= active & group.isolating[index] & !permits;
+        index += 1;
+    }
+    let rule = if to.deny & bit != 0 {
+        group.egress_rule
+    } else if to.resolver != 0 {
+        0
+    } else if isolated_elsewhere != 0 {
+        group.binding_rule
+    } else if permitted != 0 || to.allow & bit != 0 {
+        0
+    } else if is_bound != 0 {
+        group.binding_rule
+    } else if group.flags & group::DEFAULT_DENY != 0 && named == 0 {
+        // Before anything is read a secret's destinations are only named, which is enough.
+        group.egress_rule
+    } else {
+        0
+    };
+    if rule == 0 {
+        return Decision::ALLOWED;
+    }
+    let observes = group.flags & group::OBSERVES != 0 || is_released(tables, group.release);
+    Decision::by(if observes { verdict::WOULD_DENY } else { verdict::DENIED }, rule)
+}
