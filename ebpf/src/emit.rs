@@ -76,7 +76,7 @@ pub fn send_or_count<T: 'static>(ring: &RingBuf, hook: Hook, workload: u64, fill
 }
 
 /// Counts by hook, reason and workload.
-#[inline(always)]
+#[inline(never)]
 pub fn count(hook: Hook, reason: Reason, workload: u64) {
     add(COUNTERS.get_ptr_mut(hook as u32 * REASONS + reason as u32), 1);
     let key = LossKey { workload, hook: hook as u32, reason: reason as u32 };

@@ -58,13 +58,20 @@ pub fn current_known(hook: Hook) -> Result<*mut ProcessState, ProcessState> {
     known(tgid).ok_or_else(|| stranger(hook))
 }
 
-/// The caller, of whom the table holds nothing: known by its cgroup alone.
+/// Cgroup and workload of the caller, of whom the table holds nothing.
 #[inline(always)]
-pub fn stranger(hook: Hook) -> ProcessState {
+pub fn unknown(hook: Hook) -> (u64, u64) {
     // SAFETY: the helper has no preconditions.
     let cgroup = unsafe { bpf_get_current_cgroup_id() };
     let workload = workload_of(cgroup);
     count(hook, Reason::UnknownProcess, workload);
+    (cgroup, workload)
+}
+
+/// The caller, of whom the table holds nothing: known by its cgroup alone.
+#[inline(always)]
+pub fn stranger(hook: Hook) -> ProcessState {
+    let (cgroup, workload) = unknown(hook);
     ProcessState { tgid: current_tgid(), cgroup, workload, ..ProcessState::default() }
 }
 

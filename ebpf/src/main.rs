@@ -19,18 +19,25 @@ mod hooks;
 mod identity;
 mod kernel;
 mod maps;
+mod rules;
 
-use aya_ebpf::macros::{btf_tracepoint, cgroup_sock_addr, lsm, raw_tracepoint};
-use aya_ebpf::programs::{BtfTracePointContext, LsmContext, RawTracePointContext, SockAddrContext};
+use aya_ebpf::macros::{btf_tracepoint, cgroup_skb, cgroup_sock_addr, lsm, raw_tracepoint, sock_ops};
+use aya_ebpf::programs::{
+    BtfTracePointContext, LsmContext, RawTracePointContext, SkBuffContext, SockAddrContext, SockOpsContext,
+};
 use cofferdam_abi::event::how;
 use cofferdam_abi::hook::Hook;
 
-/// Lets the call go on to the next LSM; a refusal of an earlier one is passed on as it is.
-fn after(earlier: i32, see: impl FnOnce()) -> i32 {
-    if earlier == 0 {
-        see();
+/// What a refused call returns: `EPERM`.
+const REFUSED: i32 = -1;
+
+/// Lets the call go on to the next LSM unless it is refused; a refusal of an earlier one is passed on as it is.
+#[inline(always)]
+fn after(earlier: i32, refuses: impl FnOnce() -> bool) -> i32 {
+    if earlier != 0 {
+        return earlier;
     }
-    earlier
+    if refuses() { REFUSED } else { 0 }
 }
 
 // void sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
@@ -96,7 +103,7 @@ fn file_receive(ctx: LsmContext) -> i32 {
 // int mmap_file(struct file *file, unsigned long reqprot, unsigned long prot, unsigned long flags)
 #[lsm(hook = "mmap_file")]
 fn file_mmap(ctx: LsmContext) -> i32 {
-    after(ctx.arg(4), || hooks::file::mapped(ctx.arg(0)))
+    after(ctx.arg(4), || hooks::file::mapped(ctx.arg(0), ctx.arg(2)))
 }
 
 // int ptrace_access_check(struct task_struct *child, unsigned int mode)
@@ -112,32 +119,53 @@ fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-// int connect(struct socket *, struct sockaddr_in *): cgroup/connect4, 1 lets it pass
+// int connect(struct socket *, struct sockaddr_in *): cgroup/connect4, 1 lets it pass, 0 is EPERM
 #[cgroup_sock_addr(connect4)]
 fn connect4(ctx: SockAddrContext) -> i32 {
-    hooks::net::connecting(&ctx, hooks::net::Family::V4, Hook::Connect);
-    1
+    i32::from(!hooks::net::connecting(&ctx, hooks::net::Family::V4, Hook::Connect))
 }
 
-// int connect(struct socket *, struct sockaddr_in6 *): cgroup/connect6, 1 lets it pass
+// int connect(struct socket *, struct sockaddr_in6 *): cgroup/connect6, 1 lets it pass, 0 is EPERM
 #[cgroup_sock_addr(connect6)]
 fn connect6(ctx: SockAddrContext) -> i32 {
-    hooks::net::connecting(&ctx, hooks::net::Family::V6, Hook::Connect);
-    1
+    i32::from(!hooks::net::connecting(&ctx, hooks::net::Family::V6, Hook::Connect))
 }
 
-// unconnected UDP send over IPv4: cgroup/sendmsg4, 1 lets it pass
+// unconnected UDP send over IPv4: cgroup/sendmsg4, 1 lets it pass, 0 is EPERM
 #[cgroup_sock_addr(sendmsg4)]
 fn sendmsg4(ctx: SockAddrContext) -> i32 {
-    hooks::net::connecting(&ctx, hooks::net::Family::V4, Hook::Send);
+    i32::from(!hooks::net::connecting(&ctx, hooks::net::Family::V4, Hook::Send))
+}
+
+// unconnected UDP send over IPv6: cgroup/sendmsg6, 1 lets it pass, 0 is EPERM
+#[cgroup_sock_addr(sendmsg6)]
+fn sendmsg6(ctx: SockAddrContext) -> i32 {
+    i32::from(!hooks::net::connecting(&ctx, hooks::net::Family::V6, Hook::Send))
+}
+
+// cgroup_skb/egress: 1 lets the packet pass, 0 drops it
+#[cgroup_skb(egress)]
+fn packet_out(ctx: SkBuffContext) -> i32 {
+    i32::from(!hooks::packet::leaving(&ctx))
+}
+
+// cgroup_skb/ingress: 1 lets the packet pass, 0 drops it
+#[cgroup_skb(ingress)]
+fn packet_in(ctx: SkBuffContext) -> i32 {
+    i32::from(!hooks::packet::arriving(&ctx))
+}
+
+// sock_ops: the answer is not looked at
+#[sock_ops]
+fn socket_event(ctx: SockOpsContext) -> u32 {
+    hooks::packet::socket_event(&ctx);
     1
 }
 
-// unconnected UDP send over IPv6: cgroup/sendmsg6, 1 lets it pass
-#[cgroup_sock_addr(sendmsg6)]
-fn sendmsg6(ctx: SockAddrContext) -> i32 {
-    hooks::net::connecting(&ctx, hooks::net::Family::V6, Hook::Send);
-    1
+// int socket_create(int family, int type, int protocol, int kern)
+#[lsm(hook = "socket_create")]
+fn socket_create(ctx: LsmContext) -> i32 {
+    after(ctx.arg(4), || hooks::socket::made(ctx.arg(0), ctx.arg::<i32>(3) != 0))
 }
 
 // Never attached: the sensor runs it with BPF_PROG_TEST_RUN in its own context; arguments (what, descriptor).

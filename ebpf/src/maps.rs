@@ -2,11 +2,14 @@
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf};
 use cofferdam_abi::count::{Count, LossKey, WorkloadState};
 use cofferdam_abi::hook::{HOOKS, REASONS};
 use cofferdam_abi::key::{AccessKey, ConnectionKey, InodeKey};
-use cofferdam_abi::map::{self, Answer, CgroupEntry, Device};
+use cofferdam_abi::map::{self, Answer, CgroupEntry, Device, Mark};
+use cofferdam_abi::policy::{
+    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, SecretKey, SecretRule,
+};
 use cofferdam_abi::process::ProcessState;
 
 /// Watched devices by the minor of unnamed devices: the one lookup that every open pays.
@@ -17,9 +20,9 @@ pub static DEVICE_SLOTS: Array<Device> = Array::pinned(map::DEVICE_SLOTS, 0);
 #[map]
 pub static DEVICES: HashMap<u32, Device> = HashMap::pinned(map::DEVICES, BPF_F_NO_PREALLOC);
 
-/// Single secret files and roots of secret trees: bits of [`map::file`].
+/// Single secret files and roots of secret trees.
 #[map]
-pub static FILES: HashMap<InodeKey, u32> = HashMap::pinned(map::FILES, BPF_F_NO_PREALLOC);
+pub static FILES: HashMap<InodeKey, Mark> = HashMap::pinned(map::FILES, BPF_F_NO_PREALLOC);
 
 /// Which inode numbers a single secret file may have: see [`map::FILTER`].
 #[map]
@@ -29,9 +32,34 @@ pub static FILTER: Array<u64> = Array::pinned(map::FILTER, 0);
 #[map]
 pub static CGROUPS: HashMap<u64, CgroupEntry> = HashMap::pinned(map::CGROUPS, BPF_F_NO_PREALLOC);
 
-/// Workload to its budget, its recorded root and its policy generation.
+/// Workload to its budget and its recorded root.
 #[map]
 pub static WORKLOADS: HashMap<u64, WorkloadState> = HashMap::pinned(map::WORKLOADS, BPF_F_NO_PREALLOC);
+
+/// Workload to the policy generation that decides for it: the one entry that a change of policy flips.
+#[map]
+pub static ASSIGNED: HashMap<u64, Assignment> = HashMap::pinned(map::WORKLOADS, BPF_F_NO_PREALLOC);
+
+/// Generations.
+#[map]
+pub static POLICIES: HashMap<u32, Policy> = HashMap::pinned(map::POLICIES, BPF_F_NO_PREALLOC);
+
+/// Rules of secrets.
+#[map]
+pub static SECRETS: HashMap<SecretKey, SecretRule> = HashMap::pinned(map::SECRETS, BPF_F_NO_PREALLOC);
+
+/// What single binaries may.
+#[map]
+pub static GRANTS: HashMap<GrantKey, Grant> = HashMap::pinned(map::GRANTS, BPF_F_NO_PREALLOC);
+
+/// Address prefixes to classes.
+#[map]
+pub static PREFIXES: LpmTrie<PrefixKey, u32> = LpmTrie::pinned(map::PREFIXES, 0);
+
+/// What is said of destinations.
+#[map]
+pub static DESTINATIONS: HashMap<DestinationKey, Destination> =
+    HashMap::pinned(map::DESTINATIONS, BPF_F_NO_PREALLOC);
 
 /// Thread-group id to process.
 #[map]
@@ -48,6 +76,10 @@ pub static ACCESSES: HashMap<AccessKey, Count> = HashMap::pinned(map::ACCESSES, 
 /// Running counters of connections.
 #[map]
 pub static CONNECTIONS: HashMap<ConnectionKey, Count> = HashMap::pinned(map::CONNECTIONS, BPF_F_NO_PREALLOC);
+
+/// Connections that others opened, by their socket's cookie.
+#[map]
+pub static ACCEPTED: HashMap<u64, u8> = HashMap::pinned(map::ACCEPTED, BPF_F_NO_PREALLOC);
 
 /// Losses by workload, hook and reason.
 #[map]

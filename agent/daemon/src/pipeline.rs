@@ -190,6 +190,7 @@ impl Pipeline {
             Event::Access { .. } => self.access_event(event),
             Event::Connection { .. } => self.connection_event(event),
             Event::StaleFilesystem { .. } => self.mounts_stale = true,
+            Event::Attempt { .. } => {}
         }
     }
 
@@ -311,6 +312,8 @@ fn first_count(stamp: &Stamp, process: &ProcessState) -> Count {
         cgroup: process.cgroup,
         cpu: (stamp.id.0 & 0xff) as u32,
         unsent: 0,
+        generation: 0,
+        rule: 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Secrets of this node: from what inventory finds to what the kernel watches, and back from a file's key to the
 //! secret that it is.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use cofferdam_inventory::volumes::{
 use cofferdam_model::{
     BootTime, FilesystemKey, InodeKey, Loss, LossReason, PodUid, Record, SecretKind, SecretRef, WorkloadId,
 };
-use cofferdam_sensor::{Query, Tables, Watch};
+use cofferdam_sensor::{Query, Tables, Watch, object_of, object_of_all};
 
 /// Files of a secret tree that are marked one by one, so that a hard link elsewhere is still caught; beyond it the
 /// tree's roof alone counts.
@@ -41,6 +41,8 @@ struct Watched {
 struct Placed {
     volume: Volume,
     marks: HashSet<InodeKey>,
+    /// What policies know it by.
+    object: u64,
 }
 
 /// Folders that hold the system itself: a mount of one of them is no secret, whatever it is called.
@@ -318,15 +320,19 @@ impl Secrets {
         }
         self.make_room(filesystem)?;
         let mut marks = HashSet::new();
+        let object = match volume.source {
+            Source::File | Source::Tree => object_of(facts.key),
+            Source::WholeFilesystem { .. } | Source::PartOfVolume => object_of_all(filesystem),
+        };
         match volume.source {
             Source::File => {
-                self.mark(facts.key, volume.secret.clone(), tables)?;
+                self.mark(facts.key, object, volume.secret.clone(), tables)?;
                 marks.insert(facts.key);
             }
             Source::Tree => {
                 tables.mark_tree(facts.key).map_err(|error| error.to_string())?;
                 self.marked.insert(facts.key);
-                marks = self.mark_below(volume, query, tables);
+                marks = self.mark_below(volume, object, query, tables);
                 marks.insert(facts.key);
             }
             Source::WholeFilesystem { .. } | Source::PartOfVolume => {}
@@ -336,7 +342,7 @@ impl Secrets {
         // One that was expected has an owner now.
         let expected = |other: &Volume| other.mount == volume.mount && other.secret.owner.is_none();
         entry.volumes.retain(|other| other.volume != *volume && !expected(&other.volume));
-        entry.volumes.push(Placed { volume: volume.clone(), marks });
+        entry.volumes.push(Placed { volume: volume.clone(), marks, object });
         entry.watch = merge(entry.watch, volume.source);
         tables.watch(filesystem, entry.watch).map_err(|error| error.to_string())
     }
@@ -354,15 +360,27 @@ impl Secrets {
         Err(format!("more than {FILESYSTEMS_MAX} file systems are watched"))
     }
 
-    fn mark(&mut self, key: InodeKey, secret: SecretRef, tables: &mut Tables) -> Result<(), String> {
-        tables.mark_file(key).map_err(|error| error.to_string())?;
+    fn mark(
+        &mut self,
+        key: InodeKey,
+        object: u64,
+        secret: SecretRef,
+        tables: &mut Tables,
+    ) -> Result<(), String> {
+        tables.mark_file(key, object).map_err(|error| error.to_string())?;
         self.marked.insert(key);
         self.remember(key, secret);
         Ok(())
     }
 
-    /// Marks what lies in a secret tree now.
-    fn mark_below(&mut self, volume: &Volume, query: &mut Query, tables: &mut Tables) -> HashSet<InodeKey> {
+    /// Marks what lies in a secret tree now. A file that is a secret of its own keeps its object.
+    fn mark_below(
+        &mut self,
+        volume: &Volume,
+        object: u64,
+        query: &mut Query,
+        tables: &mut Tables,
+    ) -> HashSet<InodeKey> {
         let mut marks = HashSet::new();
         for path in files_below(&volume.host_path) {
             let Ok(facts) = query.file(&path) else { continue };
@@ -371,13 +389,42 @@ impl Secrets {
             }
             let key = path.strip_prefix(&volume.host_path).ok().map(|key| key.display().to_string());
             let secret = SecretRef { key, ..volume.secret.clone() };
-            if let Err(reason) = self.mark(facts.key, secret, tables) {
+            let object = if self.is_single(facts.key) { object_of(facts.key) } else { object };
+            if let Err(reason) = self.mark(facts.key, object, secret, tables) {
                 tracing::warn!(path = %path.display(), reason, "a secret file is only known by its folder");
                 break;
             }
             marks.insert(facts.key);
         }
         marks
+    }
+
+    /// Whether a file is named as a secret by itself.
+    fn is_single(&self, key: InodeKey) -> bool {
+        let Some(watched) = self.filesystems.get(&key.filesystem) else { return false };
+        watched.volumes.iter().any(|it| it.volume.source == Source::File && it.marks.contains(&key))
+    }
+
+    /// Every secret that the kernel watches, as policies know it: its object, what it is called, where it lies. A file
+    /// that also lies in a secret tree is both.
+    pub fn objects(&self) -> Vec<(u64, Vec<SecretRef>, PathBuf)> {
+        let mut found: BTreeMap<u64, (Vec<SecretRef>, PathBuf)> = BTreeMap::new();
+        for watched in self.filesystems.values() {
+            for placed in &watched.volumes {
+                let of_it = &mut found
+                    .entry(placed.object)
+                    .or_insert_with(|| (Vec::new(), placed.volume.host_path.clone()))
+                    .0;
+                of_it.push(placed.volume.secret.clone());
+                if placed.volume.source == Source::File {
+                    let around = watched.volumes.iter().filter(|other| {
+                        other.volume.source == Source::Tree && !other.marks.is_disjoint(&placed.marks)
+                    });
+                    of_it.extend(around.map(|other| other.volume.secret.clone()));
+                }
+            }
+        }
+        found.into_iter().map(|(object, (secrets, path))| (object, secrets, path)).collect()
     }
 
     /// The secret that a file is. `names` go from the file up to the root of its file system; where they are missing

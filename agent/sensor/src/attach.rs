@@ -224,6 +224,42 @@ pub const ATTACH_POINTS: &[AttachPoint] = &[
         sees: "unconnected UDP sends over IPv6",
         without: "unconnected IPv6 sends are not seen",
     },
+    AttachPoint {
+        program: "socket_create",
+        hook: Hook::Socket,
+        to: AttachTo::Lsm("socket_create"),
+        tiers: LSM,
+        required: false,
+        sees: "sockets of families without destinations that could be decided on: packet, vsock, ...",
+        without: "a workload whose egress is limited can still send through packet and vsock sockets",
+    },
+    AttachPoint {
+        program: "packet_out",
+        hook: Hook::Packet,
+        to: AttachTo::RootCgroup("skb/egress"),
+        tiers: BOTH,
+        required: true,
+        sees: "packets of workloads whose egress is limited: connections from before, raw sockets, SCTP",
+        without: "connections that were opened before a secret was read stay open",
+    },
+    AttachPoint {
+        program: "packet_in",
+        hook: Hook::Packet,
+        to: AttachTo::RootCgroup("skb/ingress"),
+        tiers: BOTH,
+        required: true,
+        sees: "packets to workloads that are cut off",
+        without: "a workload that is cut off can still be reached",
+    },
+    AttachPoint {
+        program: "socket_event",
+        hook: Hook::Packet,
+        to: AttachTo::RootCgroup("sock_ops"),
+        tiers: BOTH,
+        required: true,
+        sees: "connections that others open to sockets here: replies on them pass",
+        without: "replies of a workload whose egress is limited are taken for its own connections",
+    },
 ];
 
 /// What became of an attach point.

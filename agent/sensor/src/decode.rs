@@ -2,7 +2,7 @@
 
 use aya::Pod;
 use cofferdam_abi::event::{
-    AccessEvent, CgroupEvent, ConnectionEvent, EntryEvent, ExecEvent, ExitEvent, FilesystemEvent, ForkEvent,
+    AccessEvent, AttemptEvent, CgroupEvent, ConnectionEvent, EntryEvent, ExecEvent, ExitEvent, FilesystemEvent, ForkEvent,
     Header, kind,
 };
 use cofferdam_abi::hook::Hook;
@@ -79,8 +79,8 @@ pub enum Event {
         verdict: u8,
         /// No counter runs for it: each repeat is an event.
         uncounted: bool,
-        /// Policy generation.
-        generation: u64,
+        /// Policy generation, and the number of the rule within it.
+        ruled: (u32, u32),
         /// Names from the file up to the root of its file system.
         names: Vec<String>,
     },
@@ -94,8 +94,29 @@ pub enum Event {
         key: ConnectionKey,
         /// No counter runs for it.
         uncounted: bool,
-        /// Policy generation.
-        generation: u64,
+        /// Policy generation, and the number of the rule within it.
+        ruled: (u32, u32),
+    },
+    /// Something else was refused, or would be.
+    Attempt {
+        /// Stamp.
+        stamp: Stamp,
+        /// Who.
+        process: ProcessState,
+        /// One of [`cofferdam_abi::event::attempt`].
+        what: u16,
+        /// The file, where there is one.
+        file: InodeKey,
+        /// Bits of [`cofferdam_abi::process::facts`] about it.
+        facts: u32,
+        /// One of [`cofferdam_abi::event::verdict`].
+        verdict: u8,
+        /// Policy generation, and the number of the rule within it.
+        ruled: (u32, u32),
+        /// A signal, a command, a socket family.
+        detail: u64,
+        /// The path that was named, where one was.
+        path: String,
     },
     /// A cgroup was made.
     CgroupMade {
@@ -162,6 +183,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, MalformedRecord> {
         kind::EXIT => exactly(bytes).map(|event| exit(stamp, &event)),
         kind::ACCESS => access(stamp, bytes),
         kind::CONNECTION => exactly(bytes).map(|event| connection(stamp, &event)),
+        kind::ATTEMPT => exactly(bytes).map(|event| attempt(stamp, &event)),
         kind::CGROUP_MADE => exactly(bytes).map(|event| cgroup_made(stamp, &event)),
         kind::CGROUP_REMOVED => exactly(bytes).map(|event| cgroup_removed(stamp, &event)),
         kind::ENTERED => {
@@ -214,7 +236,7 @@ fn access(stamp: Stamp, bytes: &[u8]) -> Option<Event> {
         mode: event.mode,
         verdict: event.verdict,
         uncounted: event.uncounted != 0,
-        generation: event.generation,
+        ruled: (event.generation, event.rule),
         names: names_of(names),
     })
 }
@@ -225,7 +247,21 @@ fn connection(stamp: Stamp, event: &ConnectionEvent) -> Event {
         process: event.process,
         key: event.connection,
         uncounted: event.uncounted != 0,
-        generation: event.generation,
+        ruled: (event.generation, event.rule),
+    }
+}
+
+fn attempt(stamp: Stamp, event: &AttemptEvent) -> Event {
+    Event::Attempt {
+        stamp,
+        process: event.process,
+        what: event.what,
+        file: event.file,
+        facts: event.facts,
+        verdict: event.verdict,
+        ruled: (event.generation, event.rule),
+        detail: event.detail,
+        path: text(&event.path),
     }
 }
 

@@ -29,7 +29,9 @@ pub use offsets::OffsetError;
 pub use query::{FileFacts, Query, QueryError};
 pub use rings::Rings;
 pub use selftest::SelfTestError;
-pub use tables::{Budgets, Counter, Level, TableError, Tables, Watch, model_inode};
+pub use tables::{
+    Budgets, Counter, Generation, Level, TableError, Tables, Watch, abi_inode, model_inode, object_of, object_of_all,
+};
 
 /// What the sensor needs to start.
 #[derive(Debug, Clone)]

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use aya::maps::{Array, MapData};
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Lsm, Program, ProgramError, RawTracePoint,
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Lsm, Program, ProgramError,
+    RawTracePoint, SockOps,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
 use cofferdam_abi::ABI_VERSION;
@@ -220,6 +221,8 @@ impl Attacher<'_> {
             (AttachTo::Lsm(hook), Program::Lsm(program)) => program.load(hook, &self.btf),
             (AttachTo::Tracepoint(name), Program::BtfTracePoint(program)) => program.load(name, &self.btf),
             (AttachTo::RootCgroup(_), Program::CgroupSockAddr(program)) => program.load(),
+            (AttachTo::RootCgroup(_), Program::CgroupSkb(program)) => program.load(),
+            (AttachTo::RootCgroup(_), Program::SockOps(program)) => program.load(),
             (AttachTo::Query, Program::RawTracePoint(program)) => program.load(),
             _ => return Err("the program is of another type than its attach point".to_owned()),
         }
@@ -233,6 +236,8 @@ impl Attacher<'_> {
             Program::Lsm(program) => link_of_lsm(program)?,
             Program::BtfTracePoint(program) => link_of_tracepoint(program)?,
             Program::CgroupSockAddr(program) => self.link_of_cgroup(program)?,
+            Program::CgroupSkb(program) => self.link_of_packets(program, point)?,
+            Program::SockOps(program) => self.link_of_sockets(program)?,
             _ => return Ok(()),
         };
         let path = self.links_dir.join(point.program);
@@ -241,18 +246,33 @@ impl Attacher<'_> {
         Ok(())
     }
 
+    fn root(&self) -> Result<fs::File, String> {
+        fs::File::open(self.root_cgroup)
+            .map_err(|error| format!("cannot open {}: {error}", self.root_cgroup.display()))
+    }
+
+    // A link always attaches beside others; the kernel wants no flag for it.
     fn link_of_cgroup(&self, program: &mut CgroupSockAddr) -> Result<FdLink, String> {
-        let root = fs::File::open(self.root_cgroup)
-            .map_err(|error| format!("cannot open {}: {error}", self.root_cgroup.display()))?;
-        // A link always attaches beside others; the kernel wants no flag for it.
-        let id = program.attach(root, CgroupAttachMode::Single).map_err(describe)?;
-        program
-            .take_link(id)
-            .map_err(describe)?
-            .try_into()
-            .map_err(|_| "this kernel has no cgroup links".to_owned())
+        let id = program.attach(self.root()?, CgroupAttachMode::Single).map_err(describe)?;
+        program.take_link(id).map_err(describe)?.try_into().map_err(|_| NO_LINKS.to_owned())
+    }
+
+    fn link_of_packets(&self, program: &mut CgroupSkb, point: &AttachPoint) -> Result<FdLink, String> {
+        let direction = match point.to {
+            AttachTo::RootCgroup("skb/ingress") => CgroupSkbAttachType::Ingress,
+            _ => CgroupSkbAttachType::Egress,
+        };
+        let id = program.attach(self.root()?, direction, CgroupAttachMode::Single).map_err(describe)?;
+        program.take_link(id).map_err(describe)?.try_into().map_err(|_| NO_LINKS.to_owned())
+    }
+
+    fn link_of_sockets(&self, program: &mut SockOps) -> Result<FdLink, String> {
+        let id = program.attach(self.root()?, CgroupAttachMode::Single).map_err(describe)?;
+        program.take_link(id).map_err(describe)?.try_into().map_err(|_| NO_LINKS.to_owned())
     }
 }
+
+const NO_LINKS: &str = "this kernel has no cgroup links";
 
 fn link_of_lsm(program: &mut Lsm) -> Result<FdLink, String> {
     let id = program.attach().map_err(describe)?;

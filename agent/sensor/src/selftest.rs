@@ -64,7 +64,7 @@ pub(crate) fn run(sensor: &mut Sensor) -> Result<(), SelfTestError> {
     compare("our parent", own.ppid, std::os::unix::process::parent_id())?;
     compare("our user", own.uid, nix::unistd::getuid().as_raw())?;
 
-    sensor.tables.mark_file(found.key)?;
+    sensor.tables.mark_file(found.key, crate::tables::object_of(found.key))?;
     sensor.tables.watch(found.key.filesystem, Watch { files: true, ..Watch::default() })?;
     let outcome = open_and_wait(sensor, &path, found.key);
     sensor.tables.unwatch(found.key.filesystem)?;

@@ -1,22 +1,28 @@
 //! The kernel's tables, typed: what user space writes into them and reads out of them.
 
 mod counters;
+mod policy;
 mod watch;
 mod who;
 
 pub use counters::Counter;
-pub use watch::{Watch, model_inode};
+pub use policy::Generation;
+pub use watch::{Watch, abi_inode, model_inode, object_of, object_of_all};
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::Ebpf;
+use aya::maps::lpm_trie::LpmTrie;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use cofferdam_abi::count::{Count, LossKey, WorkloadState};
 use cofferdam_abi::hook::{HOOKS, REASONS};
 use cofferdam_abi::key::{AccessKey, ConnectionKey, InodeKey as AbiInodeKey};
-use cofferdam_abi::map::{self, CgroupEntry, Device, control};
+use cofferdam_abi::map::{self, CgroupEntry, Device, Mark, control};
+use cofferdam_abi::policy::{
+    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, SecretKey, SecretRule,
+};
 use cofferdam_abi::process::ProcessState;
 use cofferdam_model::FilesystemKey;
 
@@ -58,13 +64,20 @@ pub enum TableError {
 const SHAPES: &[(&str, (u32, u32, u32))] = &[
     ("DEVICE_SLOTS", (4, size_of::<Device>() as u32, map::DEVICE_SLOTS)),
     ("DEVICES", (4, size_of::<Device>() as u32, map::DEVICES)),
-    ("FILES", (size_of::<AbiInodeKey>() as u32, 4, map::FILES)),
+    ("FILES", (size_of::<AbiInodeKey>() as u32, size_of::<Mark>() as u32, map::FILES)),
     ("FILTER", (4, 8, map::FILTER)),
     ("CGROUPS", (8, size_of::<CgroupEntry>() as u32, map::CGROUPS)),
     ("WORKLOADS", (8, size_of::<WorkloadState>() as u32, map::WORKLOADS)),
+    ("ASSIGNED", (8, size_of::<Assignment>() as u32, map::WORKLOADS)),
+    ("POLICIES", (4, size_of::<Policy>() as u32, map::POLICIES)),
+    ("SECRETS", (size_of::<SecretKey>() as u32, size_of::<SecretRule>() as u32, map::SECRETS)),
+    ("GRANTS", (size_of::<GrantKey>() as u32, size_of::<Grant>() as u32, map::GRANTS)),
+    ("PREFIXES", (4 + size_of::<PrefixKey>() as u32, 4, map::PREFIXES)),
+    ("DESTINATIONS", (size_of::<DestinationKey>() as u32, size_of::<Destination>() as u32, map::DESTINATIONS)),
     ("PROCESSES", (4, size_of::<ProcessState>() as u32, map::PROCESSES)),
     ("ACCESSES", (size_of::<AccessKey>() as u32, size_of::<Count>() as u32, map::ACCESSES)),
     ("CONNECTIONS", (size_of::<ConnectionKey>() as u32, size_of::<Count>() as u32, map::CONNECTIONS)),
+    ("ACCEPTED", (8, 1, map::ACCEPTED)),
     ("LOSSES", (size_of::<LossKey>() as u32, 8, map::LOSSES)),
     ("TOLD", (size_of::<LossKey>() as u32, 8, map::LOSSES)),
     ("COUNTERS", (4, 8, HOOKS * REASONS)),
@@ -94,12 +107,18 @@ pub struct Level {
 pub struct Tables {
     device_slots: Array<MapData, Device>,
     devices: HashMap<MapData, u32, Device>,
-    files: HashMap<MapData, AbiInodeKey, u32>,
+    files: HashMap<MapData, AbiInodeKey, Mark>,
     filter: Array<MapData, u64>,
     /// Bits of the roots of secret trees, by file system: [`Device::trees`].
     trees: BTreeMap<FilesystemKey, u64>,
     cgroups: HashMap<MapData, u64, CgroupEntry>,
     workloads: HashMap<MapData, u64, WorkloadState>,
+    assigned: HashMap<MapData, u64, Assignment>,
+    policies: HashMap<MapData, u32, Policy>,
+    secrets: HashMap<MapData, SecretKey, SecretRule>,
+    grants: HashMap<MapData, GrantKey, Grant>,
+    prefixes: LpmTrie<MapData, PrefixKey, u32>,
+    destinations: HashMap<MapData, DestinationKey, Destination>,
     processes: HashMap<MapData, u32, ProcessState>,
     accesses: HashMap<MapData, AccessKey, Count>,
     accesses_fd: OwnedFd,
@@ -153,6 +172,12 @@ impl Tables {
             trees: BTreeMap::new(),
             cgroups: take!(ebpf, "CGROUPS"),
             workloads: take!(ebpf, "WORKLOADS"),
+            assigned: take!(ebpf, "ASSIGNED"),
+            policies: take!(ebpf, "POLICIES"),
+            secrets: take!(ebpf, "SECRETS"),
+            grants: take!(ebpf, "GRANTS"),
+            prefixes: take!(ebpf, "PREFIXES"),
+            destinations: take!(ebpf, "DESTINATIONS"),
             processes: take!(ebpf, "PROCESSES"),
             accesses: take!(ebpf, "ACCESSES"),
             connections: take!(ebpf, "CONNECTIONS"),
@@ -184,6 +209,10 @@ impl Tables {
             |name, used: usize, capacity: u32| Level { name, used: used as u64, capacity: capacity.into() };
         vec![
             level("files", self.files.keys().count(), map::FILES),
+            level("policies", self.policies.keys().count(), map::POLICIES),
+            level("policy secrets", self.secrets.keys().count(), map::SECRETS),
+            level("policy grants", self.grants.keys().count(), map::GRANTS),
+            level("policy destinations", self.destinations.keys().count(), map::DESTINATIONS),
             level("cgroups", self.cgroups.keys().count(), map::CGROUPS),
             level("processes", self.processes.keys().count(), map::PROCESSES),
             level("accesses", count_entries::<AccessKey, Count>(self.accesses_fd.as_fd()), map::ACCESSES),
@@ -206,7 +235,7 @@ impl Tables {
 fn descriptor(map: &Map) -> Option<OwnedFd> {
     let data = match map {
         Map::Array(data) | Map::HashMap(data) | Map::LruHashMap(data) => data,
-        Map::PerCpuArray(data) | Map::RingBuf(data) => data,
+        Map::PerCpuArray(data) | Map::RingBuf(data) | Map::LpmTrie(data) => data,
         _ => return None,
     };
     data.fd().as_fd().try_clone_to_owned().ok()

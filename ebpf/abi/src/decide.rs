@@ -29,7 +29,8 @@ pub trait Tables {
     fn heartbeat(&self) -> u64;
 }
 
-/// A verdict with the rule that made it, in one register.
+/// A verdict with the rule that made it and the rule's generation, in one register: 8 bits verdict, 8 bits flags, 16
+/// bits rule, 32 bits generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Decision(pub u64);
@@ -42,7 +43,7 @@ impl Decision {
 
     #[inline(always)]
     const fn by(verdict: u8, rule: u32) -> Self {
-        Self(verdict as u64 | (rule as u64) << 32)
+        Self(verdict as u64 | (rule as u64 & 0xffff) << 16)
     }
 
     /// One of [`verdict`].
@@ -57,9 +58,27 @@ impl Decision {
         self.verdict() == verdict::DENIED
     }
 
+    /// The same where it could not be refused any more.
+    #[inline(always)]
+    pub const fn unenforced(self) -> Self {
+        Self(self.0 & !0xff | verdict::WOULD_DENY as u64)
+    }
+
     /// The number of the rule within its generation; 0: no rule spoke.
     #[inline(always)]
     pub const fn rule(self) -> u32 {
+        (self.0 >> 16) as u32 & 0xffff
+    }
+
+    /// The same as of this generation.
+    #[inline(always)]
+    pub const fn of_generation(self, generation: u32) -> Self {
+        Self(self.0 & 0xffff_ffff | (generation as u64) << 32)
+    }
+
+    /// The generation that its rule is of, once that is said.
+    #[inline(always)]
+    pub const fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
@@ -156,7 +175,7 @@ fn excepted(strict: Decision, exception: u32) -> Decision {
     if strict.verdict() == verdict::ALLOWED {
         return strict;
     }
-    Decision(verdict::ALLOWED as u64 | Decision::EXCEPTION | (exception as u64) << 32)
+    Decision(Decision::by(verdict::ALLOWED, exception).0 | Decision::EXCEPTION)
 }
 
 #[inline(always)]
@@ -179,8 +198,10 @@ fn refused_by_permits(bits: u32, of_image: bool) -> u32 {
 /// The rule of a secret, if there is one: of its key, else of all of it.
 #[inline(always)]
 pub fn rule_of_secret<T: Tables>(tables: &T, generation: u32, object: u64, key: u64) -> Option<&SecretRule> {
-    let of_key = tables.secret(&SecretKey { object, key, generation, reserved: 0 });
-    let of_all = tables.secret(&SecretKey { object, key: 0, generation, reserved: 0 });
+    let mut wanted = SecretKey { object, key, generation, reserved: 0 };
+    let of_key = tables.secret(&wanted);
+    wanted.key = 0;
+    let of_all = tables.secret(&wanted);
     of_key.or(of_all)
 }
 
@@ -450,4 +471,50 @@ fn of_group(
     }
     let observes = group.flags & group::OBSERVES != 0 || is_released(tables, group.release);
     Decision::by(if observes { verdict::WOULD_DENY } else { verdict::DENIED }, rule)
+}
+
+/// Whether a bound secret of this generation forbids every other destination, replies included.
+#[inline(always)]
+pub fn isolates(policy: &Policy) -> bool {
+    let mut found = 0u8;
+    let mut of = 0;
+    while of < GROUPS {
+        let group = &policy.groups[of];
+        let mut index = 0;
+        while index < BINDINGS {
+            found |= policy.bound[index] & group.isolating[index];
+            index += 1;
+        }
+        of += 1;
+    }
+    found != 0
+}
+
+/// Socket families (include/linux/socket.h) that lead nowhere (unix, netlink, alg) or whose destinations are decided on
+/// (inet, inet6).
+#[inline(always)]
+pub const fn has_destinations(family: u32) -> bool {
+    matches!(family, 1 | 2 | 10 | 16 | 38)
+}
+
+/// May this workload have a socket for which nobody can say where it leads? Not under a rule that limits its egress.
+#[inline(always)]
+pub fn undirected(tables: &impl Tables, actor: &Actor, policy: &Policy) -> Decision {
+    if actor.is_free() {
+        return Decision::ALLOWED;
+    }
+    let mut decision = Decision::ALLOWED;
+    let mut index = 0;
+    while index < GROUPS {
+        let group = &policy.groups[index];
+        let limits = group.flags & group::DEFAULT_DENY != 0 || group.binding_rule != 0;
+        if group.flags & group::PRESENT != 0 && limits {
+            let rule = if group.binding_rule != 0 { group.binding_rule } else { group.egress_rule };
+            let observes = group.flags & group::OBSERVES != 0 || is_released(tables, group.release);
+            decision = decision
+                .or(Decision::by(if observes { verdict::WOULD_DENY } else { verdict::DENIED }, rule));
+        }
+        index += 1;
+    }
+    decision
 }

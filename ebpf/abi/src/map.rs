@@ -154,17 +154,17 @@ pub const CONNECTIONS: u32 = 131_072;
 /// (Workload, hook, reason) with losses.
 pub const LOSSES: u32 = 16_384;
 /// Rows of workloads' generations.
-pub const POLICIES: u32 = 65_536;
+pub const POLICIES: u32 = 32_768;
 /// Rules of secrets, of all generations.
-pub const SECRETS: u32 = 262_144;
+pub const SECRETS: u32 = 65_536;
 /// Grants of binaries, of all generations.
-pub const GRANTS: u32 = 524_288;
+pub const GRANTS: u32 = 131_072;
 /// Address prefixes, of all generations.
-pub const PREFIXES: u32 = 262_144;
+pub const PREFIXES: u32 = 131_072;
 /// Destinations, of all generations.
-pub const DESTINATIONS: u32 = 524_288;
+pub const DESTINATIONS: u32 = 131_072;
 /// Connections that others opened to a workload, by socket.
-pub const ACCEPTED: u32 = 262_144;
+pub const ACCEPTED: u32 = 65_536;
 /// Bytes of the ring for denials, exec, fork, exit, first accesses.
 pub const PRIORITY_RING: u32 = 4 << 20;
 /// Bytes of the ring for connections.

@@ -15,6 +15,8 @@ pub const BINDINGS_OF_SECRET: usize = 4;
 pub const NO_BINDING: u8 = 0xff;
 /// Bytes of a file's name that tell keys of one secret apart, the terminating NUL included.
 pub const KEY_NAME_LEN: usize = 64;
+/// Rules of one generation: their numbers begin at 1.
+pub const RULES_MAX: u32 = 0xffff;
 /// A deadline that never comes.
 pub const FOREVER: u64 = u64::MAX;
 

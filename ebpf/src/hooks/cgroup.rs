@@ -5,13 +5,14 @@ use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_
 use cofferdam_abi::count::WorkloadState;
 use cofferdam_abi::event::{CgroupEvent, EntryEvent, PATH_LEN, kind};
 use cofferdam_abi::hook::{Hook, Reason};
-use cofferdam_abi::map::{CgroupEntry, cgroup};
+use cofferdam_abi::map::{CgroupEntry, cgroup, control};
+use cofferdam_abi::policy::{Assignment, assignment};
 use cofferdam_abi::process::{ProcessState, flags};
 
 use crate::emit::{Moment, count, is_active, send_or_count};
 use crate::identity;
 use crate::kernel::{Cgroup, Task};
-use crate::maps::{CGROUPS, PRIORITY, WORKLOADS};
+use crate::maps::{ASSIGNED, CGROUPS, CONTROL, PRIORITY, WORKLOADS};
 
 /// Digits of a container id, as all runtimes but containerd's `ctr` make them.
 const ID_DIGITS: i64 = 64;
@@ -47,7 +48,25 @@ pub fn made(cgroup: *const u8, path: *const u8) {
     {
         count(Hook::Cgroup, Reason::WorkloadTableFull, entry.workload);
     }
+    if entry.workload == id {
+        stage(id, parent, entry.flags & cgroup::CONTAINER != 0);
+    }
     report(id, parent, entry.workload, kind::CGROUP_MADE, path);
+}
+
+/// Assigns a newborn workload the policy of the cgroup that it is born in (its pod's), or the baseline of containers
+/// for which nothing is decided yet.
+#[inline(always)]
+fn stage(workload: u64, parent: u64, is_container: bool) {
+    // SAFETY: as above.
+    let mut assigned = unsafe { ASSIGNED.get(parent) }.copied().unwrap_or_default();
+    if assigned.flags & assignment::DECIDED == 0 {
+        let pending = CONTROL.get(control::PENDING).copied().unwrap_or(0) as u32;
+        assigned = Assignment { generation: if is_container { pending } else { 0 }, flags: 0 };
+    }
+    if assigned.generation != 0 && ASSIGNED.insert(workload, &assigned, u64::from(BPF_NOEXIST)).is_err() {
+        count(Hook::Cgroup, Reason::WorkloadTableFull, workload);
+    }
 }
 
 /// A cgroup was removed. Its entry stays, because processes and sockets outlive it; user space retires it later.

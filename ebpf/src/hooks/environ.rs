@@ -1,49 +1,61 @@
 //! Environments and memory of processes: `/proc/<pid>/environ`, and ptrace-like access on tiers that see it.
 
+use cofferdam_abi::decide;
 use cofferdam_abi::event::{how, mode};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{FilesystemKey, InodeKey};
-use cofferdam_abi::process::flags;
+use cofferdam_abi::process::{ProcessState, flags};
 
+use super::attempt::{self, Attempt};
 use super::file::{Touch, access, access_of_stranger};
-use crate::emit::{count, is_active};
+use crate::emit::count;
 use crate::identity;
-use crate::kernel::{File, Inode, Read, Task};
+use crate::kernel::{Dentry, File, Inode, Read, Task};
+use crate::rules::{self, Kernel, Ruled};
 
 /// `PTRACE_MODE_*`, include/linux/ptrace.h.
 const PTRACE_MODE_ATTACH: u32 = 2;
 const PTRACE_MODE_NOAUDIT: u32 = 4;
 
-/// A file of some procfs mount was opened. Which mount does not matter: the inode knows its process.
+/// A file of some procfs mount is opened; `true`: it is refused. Which mount does not matter: the inode knows its
+/// process.
 #[inline(always)]
-pub fn opened<R: Read>(file: File<R>, inode: Inode<R>, hook: Hook) {
-    if !file.dentry().probed().name().starts_with(b"environ\0") || !is_active() {
-        return;
+pub fn opened<R: Read>(file: File<R>, inode: Inode<R>, hook: Hook, can_deny: bool) -> bool {
+    if !file.dentry().probed().name().starts_with(b"environ\0") {
+        return false;
     }
     match Task::of_proc(inode) {
-        Some(target) => reached(target, hook, how::ENVIRON, mode::READ),
+        Some(target) => reached(target, hook, how::ENVIRON, mode::READ, can_deny),
         // It has ended: its environment is empty.
-        None => count(hook, Reason::ReadFailed, 0),
+        None => {
+            count(hook, Reason::ReadFailed, 0);
+            false
+        }
     }
 }
 
-/// Access to another process's memory was asked for. `PTRACE_MODE_READ` with NOAUDIT comes from every `ps`.
+/// Access to another process's memory is asked for; `true`: it is refused. `PTRACE_MODE_READ` with NOAUDIT comes from
+/// every `ps`.
 #[inline(always)]
-pub fn memory_asked(child: *const u8, asked: u32) {
+pub fn memory_asked(child: *const u8, asked: u32) -> bool {
     let attach = asked & PTRACE_MODE_ATTACH != 0;
     if !attach && asked & PTRACE_MODE_NOAUDIT != 0 {
-        return;
+        return false;
     }
     let target = Task::new(child);
-    if target.tgid() == identity::current_tgid() || !is_active() {
-        return;
+    let tgid = target.tgid();
+    if tgid == identity::current_tgid() {
+        return false;
     }
-    reached(target, Hook::Ptrace, how::PTRACE, if attach { mode::READ | mode::ATTACH } else { mode::READ });
+    if attach && attempt::is_agent(tgid) {
+        return attempt::on_agent(Hook::Ptrace, &Attempt::of(cofferdam_abi::event::attempt::PTRACE));
+    }
+    reached(target, Hook::Ptrace, how::PTRACE, if attach { mode::READ | mode::ATTACH } else { mode::READ }, true)
 }
 
-/// The caller reached for what belongs to `target`. The object is the target: its birth and its id.
+/// The caller reaches for what belongs to `target`. The object is the target: its birth and its id.
 #[inline(always)]
-fn reached(target: Task, hook: Hook, how: u16, mode: u8) {
+fn reached(target: Task, hook: Hook, how: u16, mode: u8, can_deny: bool) -> bool {
     let tgid = target.tgid();
     let (workload, cgroup) = match identity::known(tgid) {
         // SAFETY: a pointer out of a map is valid until the program ends.
@@ -55,11 +67,53 @@ fn reached(target: Task, hook: Hook, how: u16, mode: u8) {
     };
     let object =
         InodeKey { ino: target.start(), filesystem: FilesystemKey::default(), generation: tgid, reserved: 0 };
-    let touch =
-        Touch { object, target_workload: workload, target_cgroup: cgroup, names_of: None, hook, how, mode };
-    let Some(process) = identity::current(hook) else { return access_of_stranger(&touch) };
+    let mut touch = Touch {
+        object,
+        secret: 0,
+        target_workload: workload,
+        target_cgroup: cgroup,
+        names_of: Dentry::new(core::ptr::null()),
+        hook,
+        how,
+        mode,
+        can_deny,
+        ruled: Ruled::FREE,
+    };
+    let Some(process) = identity::current(hook) else { return reached_by_stranger(&mut touch) };
     // SAFETY: as above.
     let process = unsafe { &mut *process };
     process.flags &= !flags::UNTOLD;
+    let denied = rule(&mut touch, Some(process), process.workload);
     access(&touch, process);
+    denied
+}
+
+/// As for files: only its cgroup tells who it is.
+#[inline(never)]
+fn reached_by_stranger(touch: &mut Touch) -> bool {
+    let (cgroup, workload) = identity::unknown(touch.hook);
+    let denied = rule(touch, None, workload);
+    access_of_stranger(touch, cgroup, workload);
+    denied
+}
+
+/// Asks the rules of both workloads.
+#[inline(never)]
+fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64) -> bool {
+    let own = rules::generation_of(workload);
+    let theirs = rules::generation_of(touch.target_workload);
+    let (actor, tgid) = match process {
+        Some(process) => (rules::actor(process, own), process.tgid),
+        None => (rules::stranger(own), identity::current_tgid()),
+    };
+    let decision = if touch.how == how::ENVIRON {
+        decide::environment(&Kernel, &actor, theirs, touch.object.generation == tgid)
+    } else if touch.mode & mode::ATTACH != 0 {
+        decide::memory(&Kernel, &actor, theirs)
+    } else {
+        return false;
+    };
+    let ruled = Ruled::by(decision, own, theirs);
+    touch.ruled = if touch.can_deny { ruled } else { ruled.seen() };
+    touch.can_deny && decision.is_denied()
 }

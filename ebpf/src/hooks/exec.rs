@@ -1,38 +1,95 @@
 //! Exec, fork, exit: which process runs which program.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
-use cofferdam_abi::event::{ExecEvent, ExitEvent, ForkEvent, PATH_LEN, kind};
+use cofferdam_abi::decide;
+use cofferdam_abi::event::{ExecEvent, ExitEvent, ForkEvent, PATH_LEN, attempt, kind, verdict};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::InodeKey;
+use cofferdam_abi::policy::exec;
 use cofferdam_abi::process::{ProcessState, facts, flags};
 
+use super::attempt::{Attempt, told};
 use super::repeat::{Budget, spend};
 use crate::emit::{Moment, count, is_active, send_or_count};
 use crate::identity;
-use crate::kernel::{Bprm, Task};
+use crate::kernel::{Bprm, File, Probed, Task};
 use crate::maps::{PRIORITY, PROCESSES, SCRIPTS, Script, WORKLOADS};
+use crate::rules::{self, Kernel, Ruled};
 
-/// lsm tier, before an exec resolves: remembers the file that was named, because once a script has been resolved
-/// the kernel only tells the interpreter.
+/// lsm tier, before an exec resolves; `true`: it is refused. Of a script the kernel asks twice: for the script, then
+/// for its interpreter. The script is remembered, because later the kernel only tells the interpreter.
 #[inline(always)]
-pub fn checked(bprm: *const u8) {
-    if !is_active() {
-        return;
-    }
+pub fn checked(bprm: *const u8) -> bool {
     let bprm = Bprm::new(bprm);
-    if bprm.is_script() {
-        return;
-    }
     let task = Task::current();
-    let Some(state) = identity::current(Hook::Exec) else { return };
+    let Some(state) = identity::current(Hook::Exec) else {
+        // The table is full: what it is allowed depends on its workload alone.
+        let stranger = identity::stranger(Hook::Exec);
+        let (file, facts) = identity::describe(bprm.file().inode(), task, stranger.workload);
+        return rule(&stranger, task, bprm, &Script { file, facts, reserved: 0 });
+    };
     // SAFETY: a pointer out of a map is valid until the program ends.
-    let workload = unsafe { (*state).workload };
-    let (file, facts) = identity::describe(bprm.file().inode(), task, workload);
+    let state = unsafe { &mut *state };
+    let (file, facts) = identity::describe(bprm.file().inode(), task, state.workload);
     let script = Script { file, facts, reserved: 0 };
+    if rule(state, task, bprm, &script) {
+        return true;
+    }
+    if bprm.is_script() {
+        return false;
+    }
+    // What is mapped from now on is the new program's.
+    state.flags &= !flags::FOREIGN_NEXT;
+    state.flags |= flags::EXECUTING;
     // Keyed by the exec itself: by its end the calling thread may have taken the leader's id.
     // One that finds no room loses the script's inode, not the exec: evidence, counted.
     if SCRIPTS.insert(bprm.address(), &script, 0).is_err() {
-        count(Hook::Exec, Reason::ReadFailed, workload);
+        count(Hook::Exec, Reason::ReadFailed, state.workload);
+    }
+    false
+}
+
+/// Asks the rules. Whoever is let into a running container by the runtime is no runtime any more once a file of the
+/// container is executed; the container's own start is never refused.
+#[inline(never)]
+fn rule(process: &ProcessState, task: Task, bprm: Bprm, file: &Script) -> bool {
+    let generation = rules::generation_of(process.workload);
+    if generation == 0 {
+        return false;
+    }
+    let mut actor = rules::actor(process, generation);
+    let enters = process.flags & flags::RUNTIME != 0 && process.flags & flags::EXEC_SESSION != 0;
+    if enters && identity::is_of_container(bprm.file().inode(), task) {
+        actor.flags &= !flags::RUNTIME;
+    }
+    let decision = decide::execute(&Kernel, &actor, file.file, file.facts);
+    let ruled = Ruled::by(decision, generation, 0);
+    if ruled.verdict() != verdict::ALLOWED {
+        let attempt = Attempt {
+            what: attempt::EXECUTE,
+            file: file.file,
+            facts: file.facts,
+            detail: u64::from(bprm.is_script()),
+            path_at: bprm.filename_at(),
+        };
+        told(Hook::Exec, &attempt, process, ruled);
+    }
+    decision.is_denied()
+}
+
+/// A file is mapped as code. A program with code that did not come with the image is not what its binary says.
+#[inline(never)]
+pub fn code_mapped(file: *const u8) {
+    let Some(state) = identity::current(Hook::Mmap) else { return };
+    // SAFETY: a pointer out of a map is valid until the program ends.
+    let state = unsafe { &mut *state };
+    if state.flags & flags::RUNTIME != 0 || rules::generation_of(state.workload) == 0 {
+        return;
+    }
+    let (_, facts) = identity::describe(File::<Probed>::new(file).inode(), Task::current(), state.workload);
+    if decide::origin(facts) & (exec::WRITTEN | exec::MEMFD | exec::DELETED) != 0 {
+        let next = if state.flags & flags::EXECUTING != 0 { flags::FOREIGN_NEXT } else { 0 };
+        state.flags |= flags::FOREIGN_CODE | next;
     }
 }
 
@@ -51,7 +108,10 @@ pub fn executed(task: *const u8, bprm: *const u8) {
     let moment = Moment::now();
     state.exec = moment.id();
     state.uid = task.uid();
-    state.flags &= !(flags::FORKED | flags::ADOPTED);
+    state.flags &= !(flags::FORKED | flags::ADOPTED | flags::FOREIGN_CODE | flags::EXECUTING);
+    if state.flags & flags::FOREIGN_NEXT != 0 {
+        state.flags = state.flags & !flags::FOREIGN_NEXT | flags::FOREIGN_CODE;
+    }
 
     let inode = bprm.file().inode();
     if state.flags & flags::RUNTIME != 0 && identity::is_of_container(inode, task) {

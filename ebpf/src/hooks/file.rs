@@ -1,16 +1,22 @@
 //! Secrets as files: opened, received, mapped.
 
-use cofferdam_abi::event::{AccessEvent, how, kind, verdict};
+use cofferdam_abi::decide;
+use cofferdam_abi::event::{AccessEvent, how, kind};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{AccessKey, FilesystemKey, InodeKey};
 use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file, filter_index};
+use cofferdam_abi::policy::{BINDINGS, KEY_NAME_LEN, SecretRule, key_of_name};
 use cofferdam_abi::process::{ProcessState, flags};
 
-use super::repeat::{self, Occurrence, Repeatable};
-use crate::emit::{count, is_active, send};
+use super::repeat::{self, Budget, Occurrence, Repeatable, spend};
+use crate::emit::{Moment, count, is_active, send};
 use crate::identity;
 use crate::kernel::{Dentry, File, Inode, Read, Typed};
-use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, FILTER, PRIORITY};
+use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, FILTER, POLICIES, PRIORITY};
+use crate::rules::{self, Kernel, Ruled};
+
+/// `PROT_EXEC`, include/uapi/asm-generic/mman-common.h.
+const PROT_EXEC: u64 = 4;
 
 impl Repeatable for AccessKey {
     fn aggregate(self) -> Self {
@@ -24,61 +30,65 @@ impl Repeatable for AccessKey {
     }
 }
 
-/// A hook's file argument was opened or received.
+/// A hook's file argument was opened or received; `true`: it is refused.
 #[inline(always)]
-pub fn reached_typed(file: *const u8, hook: Hook, how: u16) {
-    reached(File::<Typed>::new(file), hook, how);
+pub fn reached_typed(file: *const u8, hook: Hook, how: u16) -> bool {
+    reached(File::<Typed>::new(file), hook, how, true)
 }
 
-/// A mapping was asked for; anonymous ones have no file.
+/// A mapping is asked for; anonymous ones have no file.
 #[inline(always)]
-pub fn mapped(file: *const u8) {
-    if !file.is_null() {
-        reached_typed(file, Hook::Mmap, how::MMAP);
+pub fn mapped(file: *const u8, protection: u64) -> bool {
+    if file.is_null() {
+        return false;
     }
+    if protection & PROT_EXEC != 0 {
+        super::exec::code_mapped(file);
+    }
+    reached_typed(file, Hook::Mmap, how::MMAP)
 }
 
-/// The miss path of every open on the node: one lookup.
+/// The miss path of every open on the node: one lookup. `true`: it is refused, which only a hook that `can_deny` asks.
 #[inline(always)]
-pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16) {
+pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> bool {
     let inode = file.inode();
     let superblock = inode.superblock();
     if superblock.is_proc() {
-        super::environ::opened(file, inode, hook);
-        return;
+        return super::environ::opened(file, inode, hook, can_deny);
     }
     let number = superblock.device();
-    let Some(slot) = DEVICE_SLOTS.get(slot_of(number)) else { return };
+    let Some(slot) = DEVICE_SLOTS.get(slot_of(number)) else { return false };
     if slot.flags == 0 {
-        return;
+        return false;
     }
     let device = if slot.flags & device::ELSEWHERE != 0 {
         // SAFETY: without preallocation an element is not reused while a program can see it.
         match unsafe { DEVICES.get(number) } {
-            Some(device) => *device,
-            None => return,
+            Some(device) => device,
+            None => return false,
         }
     } else {
-        *slot
+        slot
     };
     if device.flags & device::WHOLE == 0
         && !may_be_marked(number, inode)
         && !may_be_below_tree(device, file.dentry())
     {
-        return;
+        return false;
     }
-    if !inode.is_regular() || !is_active() {
-        return;
+    if !inode.is_regular() {
+        return false;
     }
     let filesystem = FilesystemKey { device: number, generation: superblock.generation() };
     if filesystem.generation != device.generation {
-        stale(number, device, filesystem, hook);
-        return;
+        stale(number, device.generation, filesystem, hook);
+        return false;
     }
     let key = inode.key(filesystem);
     let dentry = file.dentry().probed();
-    if is_secret(device, &key, dentry) {
-        touched(key, dentry, hook, how, file.mode());
+    match what_is(device, &key, dentry) {
+        0 => false,
+        object => touched(object, key, dentry, hook, how, file.mode(), can_deny),
     }
 }
 
@@ -91,7 +101,7 @@ fn may_be_marked<R: Read>(number: u32, inode: Inode<R>) -> bool {
 
 /// Whether a file may lie below the root of a secret tree: a walk over its folders without any lookup.
 #[inline(always)]
-fn may_be_below_tree<R: Read>(device: Device, dentry: Dentry<R>) -> bool {
+fn may_be_below_tree<R: Read>(device: &Device, dentry: Dentry<R>) -> bool {
     if device.trees == 0 {
         return false;
     }
@@ -115,17 +125,23 @@ fn slot_of(number: u32) -> u32 {
     if number < SLOT_COUNT { number } else { 0 }
 }
 
-/// Whether a regular file of a watched device is a secret.
+/// The object that a regular file of a watched device is; 0: it is no secret.
 #[inline(always)]
-fn is_secret(device: Device, key: &InodeKey, dentry: Dentry) -> bool {
+fn what_is(device: &Device, key: &InodeKey, dentry: Dentry) -> u64 {
     if device.flags & device::WHOLE != 0 {
-        return device.flags & device::KUBELET == 0 || !is_public_name(dentry);
+        let is_public = device.flags & device::KUBELET != 0 && is_public_name(dentry);
+        return if is_public { 0 } else { device.object };
     }
     // SAFETY: without preallocation an element is not reused while a program can see it.
-    if unsafe { FILES.get(key) }.is_some_and(|bits| bits & (file::SECRET | file::SELF_TEST) != 0) {
-        return true;
+    if let Some(mark) = unsafe { FILES.get(key) }
+        && mark.bits & (file::SECRET | file::SELF_TEST) != 0
+    {
+        return mark.object;
     }
-    device.flags & device::TREES != 0 && is_below_tree(key.filesystem, dentry)
+    if device.flags & device::TREES == 0 {
+        return 0;
+    }
+    tree_above(key.filesystem, dentry)
 }
 
 /// The companions of a token that are no secrets. Only the kubelet can make files in its volumes.
@@ -135,27 +151,32 @@ fn is_public_name(dentry: Dentry) -> bool {
     name.starts_with(b"ca.crt\0") || name.starts_with(b"namespace\0")
 }
 
-/// Climbs from a file to the root of a secret tree.
+/// Climbs from a file to the root of a secret tree; 0: there is none.
 #[inline(always)]
-fn is_below_tree(filesystem: FilesystemKey, dentry: Dentry) -> bool {
+fn tree_above(filesystem: FilesystemKey, dentry: Dentry) -> u64 {
     let mut entry = dentry;
     for _ in 0..TREE_DEPTH {
         let parent = entry.parent();
         if parent.is(entry) {
-            return false;
+            return 0;
         }
         // SAFETY: as above.
-        if unsafe { FILES.get(parent.inode().key(filesystem)) }.is_some_and(|bits| bits & file::TREE != 0) {
-            return true;
+        if let Some(mark) = unsafe { FILES.get(parent.inode().key(filesystem)) }
+            && mark.bits & file::TREE != 0
+        {
+            return mark.object;
         }
         entry = parent;
     }
-    false
+    0
 }
 
 /// Another file system has the device's number now: the entry is retired, and user space told.
 #[inline(never)]
-fn stale(number: u32, device: Device, found: FilesystemKey, hook: Hook) {
+fn stale(number: u32, expected: u32, found: FilesystemKey, hook: Hook) {
+    if !is_active() {
+        return;
+    }
     count(hook, Reason::StaleFilesystem, 0);
     let entry = match slot_of(number) {
         0 => DEVICES.get_ptr_mut(number),
@@ -165,7 +186,7 @@ fn stale(number: u32, device: Device, found: FilesystemKey, hook: Hook) {
         // SAFETY: a pointer out of a map is valid until the program ends; an entry that user space has just
         // replaced carries another generation and is left alone.
         unsafe {
-            if (*entry).generation == device.generation {
+            if (*entry).generation == expected {
                 (*entry).flags = 0;
             }
         }
@@ -176,53 +197,129 @@ fn stale(number: u32, device: Device, found: FilesystemKey, hook: Hook) {
         unsafe {
             event.write(cofferdam_abi::event::FilesystemEvent {
                 header: moment.header(kind::STALE_FILESYSTEM, hook),
-                expected: FilesystemKey { device: number, generation: device.generation },
+                expected: FilesystemKey { device: number, generation: expected },
                 found,
             });
         }
     });
 }
 
-/// A secret was touched by the caller.
+/// A secret is touched by the caller; `true`: it is refused.
 #[inline(always)]
-fn touched(object: InodeKey, dentry: Dentry, hook: Hook, how: u16, mode: u8) {
-    let touch =
-        Touch { object, target_workload: 0, target_cgroup: 0, names_of: Some(dentry), hook, how, mode };
-    let Some(process) = identity::current(hook) else { return access_of_stranger(&touch) };
+fn touched(
+    secret: u64,
+    object: InodeKey,
+    dentry: Dentry,
+    hook: Hook,
+    how: u16,
+    mode: u8,
+    can_deny: bool,
+) -> bool {
+    let mut touch = Touch {
+        object,
+        secret,
+        target_workload: 0,
+        target_cgroup: 0,
+        names_of: dentry,
+        hook,
+        how,
+        mode,
+        can_deny,
+        ruled: Ruled::FREE,
+    };
+    let Some(process) = identity::current(hook) else { return touched_by_stranger(&mut touch) };
     // SAFETY: a pointer out of a map is valid until the program ends.
     let process = unsafe { &mut *process };
     process.flags = process.flags & !flags::UNTOLD | flags::TAINTED;
+    let denied = rule(&mut touch, Some(process), process.workload);
     access(&touch, process);
+    denied
+}
+
+/// An access of a process for which the table has no room: only its cgroup tells who it is, and it is no reader.
+#[inline(never)]
+fn touched_by_stranger(touch: &mut Touch) -> bool {
+    let (cgroup, workload) = identity::unknown(touch.hook);
+    let denied = rule(touch, None, workload);
+    access_of_stranger(touch, cgroup, workload);
+    denied
+}
+
+/// Asks the rules of the workload, and binds it to the secret's destinations if it reads one.
+#[inline(never)]
+fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64) -> bool {
+    let generation = rules::generation_of(workload);
+    if generation == 0 {
+        return false;
+    }
+    let key = key_of(touch.names_of);
+    let Some(rule) = decide::rule_of_secret(&Kernel, generation, touch.secret, key) else { return false };
+    let actor = match process {
+        Some(process) => rules::actor(process, generation),
+        None => rules::stranger(generation),
+    };
+    let decision = decide::secret(&Kernel, &actor, rule);
+    let ruled = Ruled::by(decision, generation, 0);
+    touch.ruled = if touch.can_deny { ruled } else { ruled.seen() };
+    let denied = touch.can_deny && decision.is_denied();
+    if !denied && actor.flags & flags::RUNTIME == 0 {
+        bind(generation, rule);
+    }
+    denied
+}
+
+/// The key of a file's name. A function of its own in the program too, for the sake of its frame.
+#[inline(never)]
+fn key_of(dentry: Dentry) -> u64 {
+    let mut name = [0u8; KEY_NAME_LEN];
+    dentry.name_into(&mut name);
+    key_of_name(&name)
+}
+
+/// From now on the workload's egress is limited to where this secret may travel.
+#[inline(always)]
+fn bind(generation: u32, rule: &SecretRule) {
+    let Some(row) = POLICIES.get_ptr_mut(generation) else { return };
+    for index in rule.bind {
+        let index = usize::from(index);
+        if index < BINDINGS {
+            // SAFETY: a pointer out of a map is valid until the program ends; every writer writes the same byte.
+            unsafe { (&raw mut (*row).bound[index]).write(0xff) };
+        }
+    }
 }
 
 /// What was touched, and how.
 pub struct Touch {
     /// The object, as in [`AccessKey`].
     pub object: InodeKey,
+    /// For files: the object that policies know it by.
+    pub secret: u64,
     /// For environments and memory: the target's workload.
     pub target_workload: u64,
     /// For environments and memory: the target's cgroup.
     pub target_cgroup: u64,
-    /// For files: what tells their names.
-    pub names_of: Option<Dentry>,
+    /// For files: what tells their names; else null.
+    pub names_of: Dentry,
     /// The hook.
     pub hook: Hook,
     /// One of [`how`].
     pub how: u16,
     /// Bits of [`cofferdam_abi::event::mode`].
     pub mode: u8,
-}
-
-/// An access of a process for which the table has no room: only its cgroup tells who it is.
-#[inline(never)]
-pub fn access_of_stranger(touch: &Touch) {
-    access(touch, &identity::stranger(touch.hook));
+    /// Whether the hook can refuse it.
+    pub can_deny: bool,
+    /// What was decided.
+    pub ruled: Ruled,
 }
 
 /// Counts an access, and sends it if it is the first of its kind. A function of its own in the program too: its
 /// frame must not add to that of an adoption.
 #[inline(never)]
 pub fn access(touch: &Touch, process: &ProcessState) {
+    if !is_active() {
+        return;
+    }
     let hook = touch.hook;
     let mut key = AccessKey {
         start: process.start,
@@ -232,35 +329,69 @@ pub fn access(touch: &Touch, process: &ProcessState) {
         tgid: process.tgid,
         how: touch.how,
         mode: touch.mode,
-        verdict: verdict::ALLOWED,
+        verdict: touch.ruled.verdict(),
     };
-    let (moment, uncounted) = match repeat::occurred(&ACCESSES, &mut key, process, hook) {
+    let (moment, uncounted) = match repeat::occurred(&ACCESSES, &mut key, process, touch.ruled, hook) {
         Occurrence::First(moment) => (moment, 0),
         Occurrence::Uncounted(moment) => (moment, 1),
         Occurrence::Counted => return,
     };
     let sent = send::<AccessEvent>(&PRIORITY, hook, |event| {
-        // SAFETY: `event` is a reserved record of this type; each field is written once, `names` up to its length.
+        // SAFETY: `event` is a reserved record of this type; each field is written once.
         unsafe {
-            (&raw mut (*event).header).write(moment.header(kind::ACCESS, hook));
             (&raw mut (*event).process).write(*process);
             (&raw mut (*event).process.uid).write(identity::current_uid());
-            (&raw mut (*event).object).write(touch.object);
-            (&raw mut (*event).target_workload).write(touch.target_workload);
-            (&raw mut (*event).target_cgroup).write(touch.target_cgroup);
-            (&raw mut (*event).how).write(touch.how);
-            (&raw mut (*event).mode).write(touch.mode);
-            (&raw mut (*event).verdict).write(verdict::ALLOWED);
-            (&raw mut (*event).uncounted).write(uncounted);
-            (&raw mut (*event).generation).write(0);
-            let used = match touch.names_of {
-                Some(dentry) => dentry.names(&mut (*event).names),
-                None => 0,
-            };
-            (&raw mut (*event).names_len).write(used);
+            fill(event, touch, moment, uncounted);
         }
     });
     if !sent && (uncounted == 1 || !repeat::defer(&ACCESSES, &key)) {
         count(hook, Reason::RingFull, process.workload);
+    }
+}
+
+/// Sends an access that no counter could name the process of: each is an event of its own, within the budget.
+#[inline(always)]
+pub fn access_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
+    if !is_active() {
+        return;
+    }
+    let (hook, moment) = (touch.hook, Moment::now());
+    if !spend(workload, Budget::Firsts, moment) {
+        count(hook, Reason::OverBudget, workload);
+        return;
+    }
+    crate::emit::send_or_count::<AccessEvent>(&PRIORITY, hook, workload, |event| {
+        // SAFETY: `event` is a reserved record of this type; all of the process is zeroed, then what is known written.
+        unsafe {
+            (&raw mut (*event).process).write_bytes(0, 1);
+            (&raw mut (*event).process.tgid).write(identity::current_tgid());
+            (&raw mut (*event).process.uid).write(identity::current_uid());
+            (&raw mut (*event).process.cgroup).write(cgroup);
+            (&raw mut (*event).process.workload).write(workload);
+            fill(event, touch, moment, 1);
+        }
+    });
+}
+
+/// Writes everything but the process.
+///
+/// # Safety
+/// `event` must be a reserved record.
+#[inline(always)]
+unsafe fn fill(event: *mut AccessEvent, touch: &Touch, moment: Moment, uncounted: u16) {
+    // SAFETY: the caller's; each field is written once, `names` up to its length.
+    unsafe {
+        (&raw mut (*event).header).write(moment.header(kind::ACCESS, touch.hook));
+        (&raw mut (*event).object).write(touch.object);
+        (&raw mut (*event).target_workload).write(touch.target_workload);
+        (&raw mut (*event).target_cgroup).write(touch.target_cgroup);
+        (&raw mut (*event).how).write(touch.how);
+        (&raw mut (*event).mode).write(touch.mode);
+        (&raw mut (*event).verdict).write(touch.ruled.verdict());
+        (&raw mut (*event).uncounted).write(uncounted);
+        (&raw mut (*event).generation).write(touch.ruled.generation());
+        (&raw mut (*event).rule).write(touch.ruled.rule());
+        let used = if touch.names_of.is_null() { 0 } else { touch.names_of.names(&mut (*event).names) };
+        (&raw mut (*event).names_len).write(used);
     }
 }

@@ -1,6 +1,7 @@
 //! Outbound connections and unconnected sends.
 
 use aya_ebpf::programs::SockAddrContext;
+use cofferdam_abi::decide;
 use cofferdam_abi::event::{ConnectionEvent, kind, verdict};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::ConnectionKey;
@@ -9,7 +10,8 @@ use cofferdam_abi::process::ProcessState;
 use super::repeat::{self, Occurrence, Repeatable};
 use crate::emit::{count, is_active, send};
 use crate::identity;
-use crate::maps::{BULK, CONNECTIONS};
+use crate::maps::{BULK, CONNECTIONS, PRIORITY};
+use crate::rules::{self, Kernel, Ruled};
 
 /// Address family of the hook.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,12 +32,9 @@ impl Repeatable for ConnectionKey {
     }
 }
 
-/// The caller connects, or sends without being connected.
+/// The caller connects, or sends without being connected; `true`: it is refused.
 #[inline(always)]
-pub fn connecting(ctx: &SockAddrContext, family: Family, hook: Hook) {
-    if !is_active() {
-        return;
-    }
+pub fn connecting(ctx: &SockAddrContext, family: Family, hook: Hook) -> bool {
     match identity::current_known(hook) {
         // SAFETY: a pointer out of a map is valid until the program ends.
         Ok(process) => connected(ctx, family, hook, unsafe { &*process }),
@@ -44,7 +43,7 @@ pub fn connecting(ctx: &SockAddrContext, family: Family, hook: Hook) {
 }
 
 #[inline(always)]
-fn connected(ctx: &SockAddrContext, family: Family, hook: Hook, process: &ProcessState) {
+fn connected(ctx: &SockAddrContext, family: Family, hook: Hook, process: &ProcessState) -> bool {
     let mut key = ConnectionKey {
         start: process.start,
         exec: process.exec,
@@ -58,23 +57,62 @@ fn connected(ctx: &SockAddrContext, family: Family, hook: Hook, process: &Proces
         verdict: verdict::ALLOWED,
         reserved: [0; 6],
     };
-    let (moment, uncounted) = match repeat::occurred(&CONNECTIONS, &mut key, process, hook) {
+    let ruled = rule(&key, process);
+    key.verdict = ruled.verdict();
+    tell(&mut key, hook, process, ruled);
+    ruled.is_denied()
+}
+
+/// Asks the rules of the workload.
+#[inline(always)]
+pub fn rule(key: &ConnectionKey, process: &ProcessState) -> Ruled {
+    let generation = rules::generation_of(process.workload);
+    if generation == 0 {
+        return Ruled::FREE;
+    }
+    let actor = rules::actor(process, generation);
+    Ruled::by(decide::egress(&Kernel, &actor, &full_address(key), key.protocol, key.port), generation, 0)
+}
+
+/// The address as IPv6: IPv4 as `::ffff:a.b.c.d`.
+#[inline(always)]
+pub fn full_address(key: &ConnectionKey) -> [u8; 16] {
+    if key.family != 4 {
+        return key.address;
+    }
+    let [a, b, c, d, ..] = key.address;
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+}
+
+/// Counts a connection, and sends it if it is the first of its kind.
+#[inline(never)]
+pub fn tell(key: &mut ConnectionKey, hook: Hook, process: &ProcessState, ruled: Ruled) {
+    if !is_active() {
+        return;
+    }
+    key.reserved = [0; 6];
+    let (moment, uncounted) = match repeat::occurred(&CONNECTIONS, key, process, ruled, hook) {
         Occurrence::First(moment) => (moment, 0),
         Occurrence::Uncounted(moment) => (moment, 1),
         Occurrence::Counted => return,
     };
-    let sent = send::<ConnectionEvent>(&BULK, hook, |event| {
+    // What was refused must not be crowded out by what was not.
+    let ring = if ruled.verdict() == verdict::ALLOWED { &BULK } else { &PRIORITY };
+    let sent = send::<ConnectionEvent>(ring, hook, |event| {
         // SAFETY: `event` is a reserved record of this type; each field is written once.
         unsafe {
             (&raw mut (*event).header).write(moment.header(kind::CONNECTION, hook));
             (&raw mut (*event).process).write(*process);
-            (&raw mut (*event).process.uid).write(identity::current_uid());
-            (&raw mut (*event).connection).write(key);
-            (&raw mut (*event).generation).write(0);
+            if key.tgid != 0 {
+                (&raw mut (*event).process.uid).write(identity::current_uid());
+            }
+            (&raw mut (*event).connection).write(*key);
+            (&raw mut (*event).generation).write(ruled.generation());
+            (&raw mut (*event).rule).write(ruled.rule());
             (&raw mut (*event).uncounted).write(uncounted);
         }
     });
-    if !sent && (uncounted == 1 || !repeat::defer(&CONNECTIONS, &key)) {
+    if !sent && (uncounted == 1 || !repeat::defer(&CONNECTIONS, key)) {
         count(hook, Reason::RingFull, process.workload);
     }
 }

@@ -9,6 +9,7 @@ use cofferdam_abi::map::control;
 use cofferdam_abi::process::ProcessState;
 
 use crate::emit::{Moment, add, count};
+use crate::rules::Ruled;
 use crate::maps::{CONTROL, WORKLOADS};
 
 /// What an occurrence turned out to be.
@@ -37,6 +38,7 @@ pub fn occurred<K: Repeatable>(
     table: &HashMap<K, Count>,
     key: &mut K,
     process: &ProcessState,
+    ruled: Ruled,
     hook: Hook,
 ) -> Occurrence {
     let moment = Moment::now();
@@ -46,10 +48,10 @@ pub fn occurred<K: Repeatable>(
     if !spend(process.workload, Budget::Firsts, moment) {
         count(hook, Reason::OverBudget, process.workload);
         *key = key.aggregate();
-        aggregated(table, key, process, hook, moment);
+        aggregated(table, key, process, ruled, hook, moment);
         return Occurrence::Counted;
     }
-    if begin(table, key, process, moment) {
+    if begin(table, key, process.cgroup, ruled, &moment) {
         Occurrence::First(moment)
     } else if again(table, key, moment) {
         // Another thread was first.
@@ -66,6 +68,7 @@ fn aggregated<K: Repeatable>(
     table: &HashMap<K, Count>,
     key: &mut K,
     process: &ProcessState,
+    ruled: Ruled,
     hook: Hook,
     moment: Moment,
 ) {
@@ -76,7 +79,7 @@ fn aggregated<K: Repeatable>(
         *key = key.nameless();
     }
     let counted =
-        again(table, key, moment) || begin(table, key, process, moment) || again(table, key, moment);
+        again(table, key, moment) || begin(table, key, process.cgroup, ruled, &moment) || again(table, key, moment);
     if !counted {
         count(hook, Reason::NotCounted, process.workload);
     }
@@ -110,14 +113,16 @@ fn again<K>(table: &HashMap<K, Count>, key: &K, moment: Moment) -> bool {
 }
 
 #[inline(always)]
-fn begin<K>(table: &HashMap<K, Count>, key: &K, process: &ProcessState, moment: Moment) -> bool {
+fn begin<K>(table: &HashMap<K, Count>, key: &K, cgroup: u64, ruled: Ruled, moment: &Moment) -> bool {
     let entry = Count {
         total: 1,
         last: moment.time,
         first: moment.time,
-        cgroup: process.cgroup,
+        cgroup,
         cpu: moment.cpu,
         unsent: 0,
+        generation: ruled.generation(),
+        rule: ruled.rule(),
     };
     table.insert(key, &entry, u64::from(BPF_NOEXIST)).is_ok()
 }

@@ -37,7 +37,7 @@ pub fn returned(regs: *const u8, result: i64) {
     }
     // A descriptor of a mere place (O_PATH) reads nothing; the lsm tier does not see it either.
     if let Some(opened) = task.descriptor(result as u64).filter(|file| !file.is_place()) {
-        file::reached(opened, Hook::Open, how::OPEN);
+        file::reached(opened, Hook::Open, how::OPEN, false);
     }
 }
 

@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use cofferdam_abi::event::NAMES_LEN;
 use cofferdam_abi::key::{FilesystemKey, InodeKey};
+use cofferdam_abi::policy::KEY_NAME_LEN;
 use cofferdam_abi::process::facts;
 
 use super::{Probed, Read, container_of, inside, offset, probe};
@@ -235,6 +236,11 @@ impl Dentry {
     }
 
     #[inline(always)]
+    pub fn is_null(self) -> bool {
+        self.0.is_null()
+    }
+
+    #[inline(always)]
     fn name_at(self) -> *const u8 {
         // SAFETY: `self` is a dentry or null; read through a helper that cannot fault.
         unsafe { Probed::read(self.0, offset::DENTRY_NAME) }
@@ -247,6 +253,15 @@ impl Dentry {
         // SAFETY: the destination is 16 bytes long; the helper validates the source.
         unsafe { bpf_probe_read_kernel_str(name.as_mut_ptr().cast(), 16, self.name_at().cast()) };
         name
+    }
+
+    /// Writes the beginning of its name, ended by NUL; what follows stays as it was.
+    #[inline(always)]
+    pub fn name_into(self, out: &mut [u8; KEY_NAME_LEN]) {
+        // SAFETY: the destination is as long as is said; the helper validates the source.
+        unsafe {
+            bpf_probe_read_kernel_str(out.as_mut_ptr().cast(), KEY_NAME_LEN as u32, self.name_at().cast())
+        };
     }
 
     /// The superblock's key of the inode that this entry names.

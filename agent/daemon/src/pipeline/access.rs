@@ -16,7 +16,7 @@ use crate::counts::Key;
 pub(super) struct Told {
     target: (WorkloadId, CgroupId),
     uid: u32,
-    generation: u64,
+    ruled: (u32, u32),
 }
 
 impl Pipeline {
@@ -31,7 +31,7 @@ impl Pipeline {
             mode,
             verdict,
             uncounted,
-            generation,
+            ruled,
             names,
         } = event
         else {
@@ -52,7 +52,7 @@ impl Pipeline {
             self.accesses.first(key, stamp.id);
         }
         let count = first_count(&stamp, &process);
-        let told = Told { target: (target_workload, target_cgroup), uid: process.uid, generation };
+        let told = Told { target: (target_workload, target_cgroup), uid: process.uid, ruled };
         self.access(&key, stamp.id, &count, &names, Some(told));
     }
 
@@ -66,8 +66,9 @@ impl Pipeline {
         told: Option<Told>,
     ) {
         let is_new = told.is_some() || count.unsent != 0 || key.tgid == 0;
-        let (target, uid, generation) =
-            told.map_or((None, None, 0), |told| (Some(told.target), Some(told.uid), told.generation));
+        let counted = (count.generation, count.rule);
+        let (target, uid, ruled) = told
+            .map_or((None, None, counted), |told| (Some(told.target), Some(told.uid), told.ruled));
         let is_process = matches!(key.how, how::ENVIRON | how::PTRACE);
         let cgroup = CgroupId(count.cgroup);
         let workload = self.state.workload_of(WorkloadId(key.workload), cgroup);
@@ -120,7 +121,7 @@ impl Pipeline {
             denied_by: None,
             enforced_by: EnforcedBy::ObserveOnly,
             policy: None,
-            generation,
+            generation: ruled.0.into(),
             order,
         }));
     }

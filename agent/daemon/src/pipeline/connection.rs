@@ -10,13 +10,13 @@ use crate::counts::Key;
 
 impl Pipeline {
     pub(super) fn connection_event(&mut self, event: Event) {
-        let Event::Connection { stamp, process, key, uncounted, generation } = event else { return };
+        let Event::Connection { stamp, process, key, uncounted, ruled } = event else { return };
         self.referenced(&process);
         if !uncounted {
             self.connections.first(key, stamp.id);
         }
         let count = first_count(&stamp, &process);
-        self.connection(&key, stamp.id, &count, Some(process.uid), generation);
+        self.connection(&key, stamp.id, &count, Some(process.uid), ruled);
     }
 
     pub(super) fn connection(
@@ -25,7 +25,7 @@ impl Pipeline {
         id: EventId,
         count: &Count,
         uid: Option<u32>,
-        generation: u64,
+        ruled: (u32, u32),
     ) {
         let cgroup = CgroupId(count.cgroup);
         let exec = key.program();
@@ -57,7 +57,7 @@ impl Pipeline {
             denied_by: None,
             enforced_by: EnforcedBy::ObserveOnly,
             policy: None,
-            generation,
+            generation: ruled.0.into(),
         }));
     }
 }

@@ -25,7 +25,7 @@ impl Pipeline {
         self.tables.for_each_connection(|key, count| entries.push((key, count)))?;
         let reading = self.connections.read(&entries, &ended);
         for (key, id, count) in reading.grown {
-            self.connection(&key, id, &count, None, 0);
+            self.connection(&key, id, &count, None, (count.generation, count.rule));
         }
         for key in &reading.ended {
             self.tables.forget_connection(key);

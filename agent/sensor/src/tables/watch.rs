@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use cofferdam_abi::key::InodeKey as AbiInodeKey;
-use cofferdam_abi::map::{self, Device, device, file};
+use cofferdam_abi::map::{self, Device, Mark, device, file};
+use cofferdam_abi::policy::{object_of_file, object_of_filesystem};
 use cofferdam_model::{FilesystemKey, InodeKey};
 
 use super::{TableError, Tables, refused};
@@ -80,7 +81,8 @@ impl Tables {
     /// If the kernel refuses, for instance because the table of devices without a slot is full.
     pub fn watch(&mut self, filesystem: FilesystemKey, watch: Watch) -> Result<(), TableError> {
         let trees = self.trees.get(&filesystem).copied().unwrap_or(0);
-        let mut entry = Device { flags: watch.flags(), generation: filesystem.generation, trees };
+        let object = object_of_filesystem(abi_filesystem(filesystem));
+        let mut entry = Device { flags: watch.flags(), generation: filesystem.generation, trees, object };
         if has_slot(filesystem.device) {
             entry.trees |= trees_of(self.slot(filesystem.device)?, filesystem);
             return self.set_slot(filesystem.device, entry);
@@ -111,7 +113,7 @@ impl Tables {
 
     fn lead_elsewhere(&mut self) -> Result<(), TableError> {
         let flags = if self.elsewhere.is_empty() { 0 } else { device::ELSEWHERE };
-        self.set_slot(0, Device { flags, generation: 0, trees: 0 })
+        self.set_slot(0, Device { flags, ..Device::default() })
     }
 
     fn slot(&self, slot: u32) -> Result<Device, TableError> {
@@ -122,16 +124,17 @@ impl Tables {
         self.device_slots.set(slot, entry, 0).map_err(refused("write", "DEVICE_SLOTS"))
     }
 
-    /// Marks a single file as secret.
+    /// Marks a single file as secret; policies know it by `object`.
     ///
     /// # Errors
     /// If the table is full.
-    pub fn mark_file(&mut self, key: InodeKey) -> Result<(), TableError> {
+    pub fn mark_file(&mut self, key: InodeKey, object: u64) -> Result<(), TableError> {
         let index = map::filter_index(key.filesystem.device, key.ino);
         let word = self.filter.get(&index, 0).map_err(refused("read", "FILTER"))?;
         // Bits are never taken back: one too many only costs a lookup.
         self.filter.set(index, word | 1 << (key.ino & 63), 0).map_err(refused("write", "FILTER"))?;
-        self.files.insert(abi_inode(key), file::SECRET, 0).map_err(refused("write", "FILES"))
+        let mark = Mark { object, bits: file::SECRET, reserved: 0 };
+        self.files.insert(abi_inode(key), mark, 0).map_err(refused("write", "FILES"))
     }
 
     /// Marks a folder whose tree is secret; counts once its file system is watched (again).
@@ -140,7 +143,8 @@ impl Tables {
     /// If the table is full.
     pub fn mark_tree(&mut self, key: InodeKey) -> Result<(), TableError> {
         *self.trees.entry(key.filesystem).or_default() |= 1 << (key.ino & 63);
-        self.files.insert(abi_inode(key), file::TREE, 0).map_err(refused("write", "FILES"))
+        let mark = Mark { object: object_of(key), bits: file::TREE, reserved: 0 };
+        self.files.insert(abi_inode(key), mark, 0).map_err(refused("write", "FILES"))
     }
 
     /// Takes a mark off a file or folder.
@@ -150,14 +154,25 @@ impl Tables {
     }
 }
 
+/// The object by which policies know a file, or the tree whose root it is.
+pub fn object_of(key: InodeKey) -> u64 {
+    object_of_file(abi_inode(key))
+}
+
+/// The object by which policies know all of a file system.
+pub fn object_of_all(filesystem: FilesystemKey) -> u64 {
+    object_of_filesystem(abi_filesystem(filesystem))
+}
+
+fn abi_filesystem(key: FilesystemKey) -> cofferdam_abi::key::FilesystemKey {
+    cofferdam_abi::key::FilesystemKey { device: key.device, generation: key.generation }
+}
+
 /// A model key as the kernel's.
-pub(crate) fn abi_inode(key: InodeKey) -> AbiInodeKey {
+pub fn abi_inode(key: InodeKey) -> AbiInodeKey {
     AbiInodeKey {
         ino: key.ino,
-        filesystem: cofferdam_abi::key::FilesystemKey {
-            device: key.filesystem.device,
-            generation: key.filesystem.generation,
-        },
+        filesystem: abi_filesystem(key.filesystem),
         generation: key.generation,
         reserved: 0,
     }

@@ -48,6 +48,7 @@ impl Tables {
         let _ = self.cgroups.remove(&cgroup.0);
         if self.workloads.remove(&cgroup.0).is_ok() {
             self.forget_losses(WorkloadId::rooted_at(cgroup));
+            self.forget_assignment(cgroup.0);
         }
     }
 

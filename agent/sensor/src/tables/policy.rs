@@ -1,0 +1,192 @@
+//! What policies compile to: generations, and which workload has which.
+
+use std::collections::HashSet;
+
+use aya::maps::lpm_trie::Key;
+use cofferdam_abi::map::control;
+use cofferdam_abi::policy::{
+    Assignment, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, SecretKey,
+    SecretRule, assignment,
+};
+use cofferdam_model::{BootTime, WorkloadId};
+
+use super::{TableError, Tables, refused};
+
+/// All rows of one generation.
+#[derive(Debug, Clone, Copy)]
+pub struct Generation<'a> {
+    /// Its number.
+    pub number: u32,
+    /// Its row.
+    pub policy: &'a Policy,
+    /// Rules of secrets.
+    pub secrets: &'a [(SecretKey, SecretRule)],
+    /// What single binaries may.
+    pub grants: &'a [(GrantKey, Grant)],
+    /// Address prefixes, with their length in bits, the generation's included.
+    pub prefixes: &'a [(u32, PrefixKey, u32)],
+    /// Destinations.
+    pub destinations: &'a [(DestinationKey, Destination)],
+}
+
+impl Tables {
+    /// Writes all rows of a generation; nothing asks them before it is assigned. What was written is taken back if a
+    /// table is full.
+    ///
+    /// # Errors
+    /// If a table is full.
+    pub fn install(&mut self, generation: &Generation<'_>) -> Result<(), TableError> {
+        let written = self.write_rows(generation);
+        if written.is_err() {
+            self.withdraw(generation);
+        }
+        written
+    }
+
+    fn write_rows(&mut self, generation: &Generation<'_>) -> Result<(), TableError> {
+        for (key, rule) in generation.secrets {
+            self.secrets.insert(key, rule, 0).map_err(refused("write", "SECRETS"))?;
+        }
+        for (key, grant) in generation.grants {
+            self.grants.insert(key, grant, 0).map_err(refused("write", "GRANTS"))?;
+        }
+        for (length, key, class) in generation.prefixes {
+            let key = Key::new(*length, *key);
+            self.prefixes.insert(&key, class, 0).map_err(refused("write", "PREFIXES"))?;
+        }
+        for (key, destination) in generation.destinations {
+            self.destinations.insert(key, destination, 0).map_err(refused("write", "DESTINATIONS"))?;
+        }
+        self.policies.insert(generation.number, generation.policy, 0).map_err(refused("write", "POLICIES"))
+    }
+
+    /// Removes the rows of a generation that no workload has any more.
+    pub fn withdraw(&mut self, generation: &Generation<'_>) {
+        let _ = self.policies.remove(&generation.number);
+        for (key, _) in generation.secrets {
+            let _ = self.secrets.remove(key);
+        }
+        for (key, _) in generation.grants {
+            let _ = self.grants.remove(key);
+        }
+        for (length, key, _) in generation.prefixes {
+            let _ = self.prefixes.remove(&Key::new(*length, *key));
+        }
+        for (key, _) in generation.destinations {
+            let _ = self.destinations.remove(key);
+        }
+    }
+
+    /// Gives a workload its generation: the one write by which a policy changes. 0: nothing is refused to it.
+    ///
+    /// # Errors
+    /// If the table is full.
+    pub fn assign(&mut self, workload: WorkloadId, generation: u32) -> Result<(), TableError> {
+        let decided = Assignment { generation, flags: assignment::DECIDED };
+        self.assigned.insert(workload.0, decided, 0).map_err(refused("write", "ASSIGNED"))
+    }
+
+    /// The generation of a workload, and whether user space decided it; `None`: no row.
+    pub fn assigned(&self, workload: WorkloadId) -> Option<(u32, bool)> {
+        let found = self.assigned.get(&workload.0, 0).ok()?;
+        Some((found.generation, found.flags & assignment::DECIDED != 0))
+    }
+
+    /// Every workload that has a generation.
+    pub fn assignments(&self) -> Vec<(WorkloadId, u32)> {
+        self.assigned.iter().flatten().map(|(workload, it)| (WorkloadId(workload), it.generation)).collect()
+    }
+
+    /// Forgets a workload's assignment: it is gone.
+    pub(super) fn forget_assignment(&mut self, workload: u64) {
+        let _ = self.assigned.remove(&workload);
+    }
+
+    /// Which bindings of a generation have begun.
+    pub fn bound(&self, generation: u32) -> Option<[u8; cofferdam_abi::policy::BINDINGS]> {
+        self.policies.get(&generation, 0).ok().map(|row| row.bound)
+    }
+
+    /// Begins bindings of a generation that is already assigned.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn bind(&mut self, generation: u32, which: &[u8]) -> Result<(), TableError> {
+        let mut row = self.policies.get(&generation, 0).map_err(refused("read", "POLICIES"))?;
+        for index in which {
+            if let Some(byte) = row.bound.get_mut(usize::from(*index)) {
+                *byte = 0xff;
+            }
+        }
+        self.policies.insert(generation, row, 0).map_err(refused("write", "POLICIES"))
+    }
+
+    /// Removes the rows of every generation but these: what an agent before has left behind.
+    pub fn keep_generations(&mut self, kept: &HashSet<u32>) {
+        let gone: Vec<u32> = self.policies.keys().flatten().filter(|number| !kept.contains(number)).collect();
+        for number in gone {
+            let _ = self.policies.remove(&number);
+        }
+        let gone: Vec<_> = self.secrets.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
+        for key in gone {
+            let _ = self.secrets.remove(&key);
+        }
+        let gone: Vec<_> = self.grants.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
+        for key in gone {
+            let _ = self.grants.remove(&key);
+        }
+        let of_another = |key: &Key<PrefixKey>| !kept.contains(&{ key.data() }.generation);
+        let gone: Vec<_> = self.prefixes.keys().flatten().filter(of_another).collect();
+        for key in gone {
+            let _ = self.prefixes.remove(&key);
+        }
+        let gone: Vec<_> =
+            self.destinations.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
+        for key in gone {
+            let _ = self.destinations.remove(&key);
+        }
+    }
+
+    /// The greatest number of a generation that is there.
+    pub fn latest_generation(&self) -> u32 {
+        self.policies.keys().flatten().max().unwrap_or(0)
+    }
+
+    /// The generation of containers for which nothing is decided yet.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn set_pending(&mut self, generation: u32) -> Result<(), TableError> {
+        self.set_control(control::PENDING, generation.into())
+    }
+
+    /// Whether packets must be looked at: some workload's egress is limited.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn set_packets(&mut self, looked_at: bool) -> Result<(), TableError> {
+        self.set_control(control::PACKETS, looked_at.into())
+    }
+
+    /// The agent lives.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn beat(&mut self, now: BootTime) -> Result<(), TableError> {
+        self.set_control(control::HEARTBEAT, now.as_nanos())
+    }
+
+    /// Which process the agent is: workloads may not touch it.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn set_agent(&mut self, pid: u32) -> Result<(), TableError> {
+        self.set_control(control::AGENT, pid.into())
+    }
+
+    fn set_control(&mut self, slot: u32, value: u64) -> Result<(), TableError> {
+        self.control.set(slot, value, 0).map_err(refused("write", "CONTROL"))
+    }
+}
+
+const _: () = assert!(GENERATION_BITS == 32);

@@ -1,0 +1,156 @@
+//! Packets: the backstop for connections that were opened before a secret was read, and for paths that no socket hook
+//! sees. The socket's cgroup tells whose they are; processes have no part in it.
+
+use aya_ebpf::bindings::{BPF_NOEXIST, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB};
+use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skb_cgroup_id};
+use aya_ebpf::programs::{SkBuffContext, SockOpsContext};
+use cofferdam_abi::decide::{self, Tables};
+use cofferdam_abi::event::verdict;
+use cofferdam_abi::hook::{Hook, Reason};
+use cofferdam_abi::key::ConnectionKey;
+use cofferdam_abi::map::control;
+use cofferdam_abi::policy::policy;
+use cofferdam_abi::process::ProcessState;
+
+use super::net;
+use crate::emit::count;
+use crate::identity;
+use crate::maps::{ACCEPTED, CONTROL};
+use crate::rules::{self, Kernel, Ruled};
+
+const IPPROTO_TCP: u8 = 6;
+const IPPROTO_UDP: u8 = 17;
+const IPPROTO_UDPLITE: u8 = 136;
+const IPPROTO_SCTP: u8 = 132;
+/// Byte of the TCP header that holds its flags, and two of them.
+const TCP_FLAGS: usize = 13;
+const SYN_ACK: u8 = 0x12;
+/// `BPF_TCP_CLOSE`, include/uapi/linux/bpf.h.
+const TCP_CLOSE: u32 = 7;
+/// `BPF_SOCK_OPS_STATE_CB_FLAG`.
+const STATE_CB_FLAG: i32 = 1 << 2;
+
+/// Whether anybody's packets are looked at: the one lookup that every packet pays.
+#[inline(always)]
+fn are_looked_at() -> bool {
+    CONTROL.get(control::PACKETS).is_some_and(|looked_at| *looked_at != 0)
+}
+
+/// Cgroup, workload and generation of a packet's socket.
+#[inline(always)]
+fn owner(ctx: &SkBuffContext) -> (u64, u64, u32) {
+    // SAFETY: the context is valid for the program's run.
+    let cgroup = unsafe { bpf_skb_cgroup_id(ctx.skb.skb.cast()) };
+    let workload = identity::workload_of(cgroup);
+    (cgroup, workload, rules::generation_of(workload))
+}
+
+/// A packet leaves a socket; `true`: it is dropped.
+#[inline(always)]
+pub fn leaving(ctx: &SkBuffContext) -> bool {
+    if !are_looked_at() {
+        return false;
+    }
+    let (cgroup, workload, generation) = owner(ctx);
+    if generation == 0 {
+        return false;
+    }
+    let Some(row) = Kernel.policy(generation) else { return false };
+    let is_cut = Kernel.now() < row.cut_until;
+    if row.flags & policy::EGRESS == 0 && !is_cut {
+        return false;
+    }
+    let Some(mut key) = parse(ctx) else {
+        // Neither IPv4 nor IPv6 that can be read: nothing that has a destination.
+        count(Hook::Packet, Reason::ReadFailed, workload);
+        return true;
+    };
+    key.workload = workload;
+    let address = net::full_address(&key);
+    let decision =
+        decide::egress(&Kernel, &rules::stranger(generation), &address, key.protocol, key.port);
+    if decision.verdict() == verdict::ALLOWED {
+        return false;
+    }
+    if !is_cut && key.protocol == IPPROTO_TCP && !decide::isolates(row) && is_reply(ctx, &key) {
+        return false;
+    }
+    let ruled = Ruled::by(decision, generation, 0);
+    key.verdict = ruled.verdict();
+    let unnamed = ProcessState { cgroup, workload, ..ProcessState::default() };
+    net::tell(&mut key, Hook::Packet, &unnamed, ruled);
+    ruled.is_denied()
+}
+
+/// A packet reaches a socket; `true`: it is dropped, because the workload is cut off.
+#[inline(always)]
+pub fn arriving(ctx: &SkBuffContext) -> bool {
+    if !are_looked_at() {
+        return false;
+    }
+    let (_, _, generation) = owner(ctx);
+    generation != 0 && Kernel.policy(generation).is_some_and(|row| Kernel.now() < row.cut_until)
+}
+
+/// Whether a TCP segment belongs to a connection that somebody else opened.
+#[inline(always)]
+fn is_reply(ctx: &SkBuffContext, key: &ConnectionKey) -> bool {
+    // The answer to whoever knocks carries nothing else.
+    if u16::from(key.reserved[0]) & u16::from(SYN_ACK) == u16::from(SYN_ACK) {
+        return true;
+    }
+    // SAFETY: the context is valid for the program's run.
+    let cookie = unsafe { bpf_get_socket_cookie(ctx.skb.skb.cast()) };
+    // SAFETY: only the presence is asked for.
+    unsafe { ACCEPTED.get(cookie) }.is_some()
+}
+
+/// Destination of a packet; the TCP flags stand in `reserved[0]`.
+#[inline(always)]
+fn parse(ctx: &SkBuffContext) -> Option<ConnectionKey> {
+    let mut key = ConnectionKey { verdict: verdict::ALLOWED, ..ConnectionKey::default() };
+    let first: u8 = ctx.load(0).ok()?;
+    let (transport, protocol) = match first >> 4 {
+        4 => {
+            key.family = 4;
+            let address: [u8; 4] = ctx.load(16).ok()?;
+            key.address[..4].copy_from_slice(&address);
+            (usize::from(first & 0xf) * 4, ctx.load::<u8>(9).ok()?)
+        }
+        6 => {
+            key.family = 6;
+            key.address = ctx.load(24).ok()?;
+            (40, ctx.load::<u8>(6).ok()?)
+        }
+        _ => return None,
+    };
+    key.protocol = protocol;
+    if matches!(protocol, IPPROTO_TCP | IPPROTO_UDP | IPPROTO_UDPLITE | IPPROTO_SCTP) {
+        let port: [u8; 2] = ctx.load(transport + 2).ok()?;
+        key.port = u16::from_be_bytes(port);
+    }
+    if protocol == IPPROTO_TCP {
+        key.reserved[0] = ctx.load(transport + TCP_FLAGS).ok()?;
+    }
+    Some(key)
+}
+
+/// Remembers the connections that others open to sockets of this node, while anybody's packets are looked at.
+#[inline(always)]
+pub fn socket_event(ctx: &SockOpsContext) {
+    match ctx.op() {
+        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB if are_looked_at() => {
+            // SAFETY: the context is valid for the program's run.
+            let cookie = unsafe { bpf_get_socket_cookie(ctx.ops.cast()) };
+            if ACCEPTED.insert(cookie, 1, u64::from(BPF_NOEXIST)).is_err() {
+                count(Hook::Packet, Reason::CountTableFull, 0);
+            }
+            let _ = ctx.set_cb_flags(STATE_CB_FLAG);
+        }
+        BPF_SOCK_OPS_STATE_CB if ctx.arg(1) == TCP_CLOSE => {
+            // SAFETY: as above.
+            let _ = ACCEPTED.remove(unsafe { bpf_get_socket_cookie(ctx.ops.cast()) });
+        }
+        _ => {}
+    }
+}
