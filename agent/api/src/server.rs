@@ -36,24 +36,6 @@ pub enum ServeError {
     Serve(#[from] tonic::transport::Error),
 }
 
-/// Every question to the service that it names.
-fn both<B: Backend>(
-    agent: AgentServer<Service<B>>,
-    containment: ContainmentServer<containment::Service<B>>,
-) -> impl tower::Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ 'static {
-    service_fn(move |question: http::Request<Body>| {
-        let service = question.uri().path().trim_start_matches('/').split('/').next();
-        if service == Some(containment_server::SERVICE_NAME) {
-            containment.clone().call(question)
-        } else {
-            agent.clone().call(question)
-        }
-    })
-}
-
 /// Answers on `socket` until `shutdown`, then ends watches at once and gives other answers two seconds. The socket is
 /// removed at the end.
 pub async fn serve<B: Backend>(
@@ -93,4 +75,22 @@ pub async fn serve<B: Backend>(
     }
     drop(socket);
     Ok(())
+}
+
+/// Every question to the service that it names.
+fn both<B: Backend>(
+    agent: AgentServer<Service<B>>,
+    containment: ContainmentServer<containment::Service<B>>,
+) -> impl tower::Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static {
+    service_fn(move |question: http::Request<Body>| {
+        let service = question.uri().path().trim_start_matches('/').split('/').next();
+        if service == Some(containment_server::SERVICE_NAME) {
+            containment.clone().call(question)
+        } else {
+            agent.clone().call(question)
+        }
+    })
 }

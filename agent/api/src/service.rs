@@ -116,18 +116,13 @@ pub(crate) fn refusal(error: BackendError) -> Status {
     }
 }
 
-/// The whole lines of a text that fit into a refusal.
+/// What fits into a refusal, in whole lines where it has lines.
 fn bounded(mut text: String) -> String {
-    if text.len() <= REFUSAL_BYTES {
-        return text;
+    if text.len() > REFUSAL_BYTES {
+        let room = &text[..text.floor_char_boundary(REFUSAL_BYTES)];
+        text.truncate(room.rfind('\n').unwrap_or(room.len()));
+        text.push_str("\n(the rest is left out)");
     }
-    let mut end = text[..text.floor_char_boundary(REFUSAL_BYTES)].rfind('\n').unwrap_or(0);
-    if end == 0 {
-        end = text.floor_char_boundary(REFUSAL_BYTES);
-    }
-    let left_out = text[end..].trim_start_matches('\n').lines().count();
-    text.truncate(end);
-    text.push_str(&format!("\n(and {left_out} more)"));
     text
 }
 
