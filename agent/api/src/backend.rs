@@ -7,13 +7,13 @@ use cofferdam_model::{
 };
 
 use crate::answer::merge;
-use crate::{Doctor, Ending, Event, Live, Status};
+use crate::{Containment, Doctor, Ending, Event, Live, Status};
 
 /// Answers the questions of this interface.
 ///
 /// Queries may block: each runs on a thread of its own, at most eight at once. Rows are handed over one by one,
 /// oldest first, and leave in chunks as fast as the asker takes them, so that no answer has to fit into memory.
-pub trait Backend: Send + Sync + 'static {
+pub trait Backend: Containment {
     /// Who touched which secret.
     fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError>;
     /// Who connected where.

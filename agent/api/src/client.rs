@@ -13,11 +13,14 @@ use tonic::{Code, Request, Response, Streaming};
 use tower::service_fn;
 
 use crate::proto::agent_client::AgentClient;
+use crate::proto::containment_client::ContainmentClient;
 use crate::wire::{Chunk, Wire};
 use crate::{Doctor, Ending, Event, Malformed, Problem, Status, Timeline, proto};
 
 /// More than any message should have.
 const MESSAGE_BYTES: usize = 32 << 20;
+/// Refusals travel as headers, and that of a large policy has many lines.
+const HEADER_BYTES: u32 = 1 << 20;
 
 /// No agent answers there.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +79,7 @@ impl From<tonic::Status> for ClientError {
 #[derive(Debug, Clone)]
 pub struct Client {
     agent: AgentClient<Channel>,
+    pub(crate) containment: ContainmentClient<Channel>,
 }
 
 macro_rules! questions {
@@ -106,10 +110,14 @@ impl Client {
         });
         // The address is only a name in the request: the connector knows where to go.
         let channel = Endpoint::from_static("http://cofferdam")
+            .http2_max_header_list_size(HEADER_BYTES)
             .connect_with_connector(connector)
             .await
             .map_err(|error| refused(io::Error::other(error)))?;
-        Ok(Self { agent: AgentClient::new(channel).max_decoding_message_size(MESSAGE_BYTES) })
+        Ok(Self {
+            agent: AgentClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES),
+            containment: ContainmentClient::new(channel).max_decoding_message_size(MESSAGE_BYTES),
+        })
     }
 
     questions! {
@@ -149,7 +157,7 @@ fn question(filter: &Filter) -> Request<proto::Filter> {
     Request::new(filter.clone().encode())
 }
 
-fn absent(message: &'static str, field: &'static str) -> Malformed {
+pub(crate) fn absent(message: &'static str, field: &'static str) -> Malformed {
     Malformed { message, field, problem: Problem::Absent }
 }
 

@@ -1,6 +1,6 @@
 //! The agent's interface: what it answers on its unix socket, as protocol, server and client.
 //!
-//! The daemon implements [`Backend`] and calls [`Socket::bind`] and [`serve`]; the command line calls
+//! The daemon implements [`Backend`] and [`Containment`] and calls [`Socket::bind`] and [`serve`]; the command line calls
 //! [`Client::connect`]. Both see model rows, never protocol messages. Nothing here listens on a network, and no
 //! message has a place for a secret's value.
 
@@ -9,10 +9,14 @@
 mod answer;
 mod backend;
 mod client;
+mod containment;
 mod doctor;
 mod event;
 mod live;
 mod matcher;
+mod orders;
+mod peer;
+mod policy;
 mod server;
 mod service;
 mod socket;
@@ -23,10 +27,17 @@ mod words;
 pub use answer::{Ending, Timeline};
 pub use backend::{Backend, BackendError, Rows, Stopped};
 pub use client::{Client, ClientError, ConnectError, Replies, Watch, WatchBatch};
+pub use containment::Containment;
 pub use doctor::{BlindSpot, Check, CheckResult, Doctor, HookReport, HookState, Tier};
 pub use event::Event;
 pub use live::{Live, Subscription};
 pub use matcher::Matcher;
+pub use orders::{OrderRequest, OrderRow, OrderScope};
+pub use peer::Peer;
+pub use policy::{
+    ApplyOptions, ExceptionStatus, Explanation, FailOpen, MAX_POLICY_BYTES, PolicyMode, PolicyOrigin,
+    PolicyRow, PolicyStatus, PolicyText, RefusedFile, RuleKind, RuleStatus,
+};
 pub use server::{ServeError, serve};
 pub use socket::{BindError, DEFAULT_SOCKET, Socket};
 pub use status::{
@@ -34,7 +45,7 @@ pub use status::{
 };
 pub use wire::{Malformed, Problem};
 
-/// The protocol as generated from `proto/cofferdam.proto`.
+/// The protocol as generated from `proto/*.proto`.
 mod proto {
     #![expect(unreachable_pub, clippy::allow_attributes, reason = "generated; the .proto file documents it")]
     tonic::include_proto!("cofferdam.v1");

@@ -1,5 +1,6 @@
 //! Serving the socket until the agent stops.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -8,11 +9,16 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
+use tonic::body::Body;
+use tonic::codegen::{Service as _, http};
 use tonic::transport::Server;
+use tower::service_fn;
 
+use crate::containment;
 use crate::proto::agent_server::AgentServer;
+use crate::proto::containment_server::{self, ContainmentServer};
 use crate::service::Service;
-use crate::{Backend, Socket};
+use crate::{Backend, MAX_POLICY_BYTES, Socket};
 
 /// A question is small.
 const QUESTION_BYTES: usize = 64 << 10;
@@ -40,7 +46,9 @@ pub async fn serve<B: Backend>(
     let listener =
         socket.listener.try_clone().and_then(UnixListener::from_std).map_err(ServeError::Listen)?;
     let (stop, mut stopping) = watch::channel(false);
-    let service =
+    let containment = ContainmentServer::new(containment::Service::new(Arc::clone(&backend)))
+        .max_decoding_message_size(MAX_POLICY_BYTES + QUESTION_BYTES);
+    let agent =
         AgentServer::new(Service::new(backend, stopping.clone())).max_decoding_message_size(QUESTION_BYTES);
     let stopped = async move {
         shutdown.await;
@@ -50,7 +58,7 @@ pub async fn serve<B: Backend>(
     };
     let mut signal = stopping.clone();
     let serving = Server::builder().serve_with_incoming_shutdown(
-        service,
+        both(agent, containment),
         UnixListenerStream::new(listener),
         async move {
             let _ = signal.wait_for(|stopping| *stopping).await;
@@ -67,4 +75,22 @@ pub async fn serve<B: Backend>(
     }
     drop(socket);
     Ok(())
+}
+
+/// Every question to the service that it names.
+fn both<B: Backend>(
+    agent: AgentServer<Service<B>>,
+    containment: ContainmentServer<containment::Service<B>>,
+) -> impl tower::Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static {
+    service_fn(move |question: http::Request<Body>| {
+        let service = question.uri().path().trim_start_matches('/').split('/').next();
+        if service == Some(containment_server::SERVICE_NAME) {
+            containment.clone().call(question)
+        } else {
+            agent.clone().call(question)
+        }
+    })
 }

@@ -21,6 +21,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 const CHUNKS_AHEAD: usize = 2;
 /// Questions that are answered at once; further ones wait.
 const QUERIES: usize = 8;
+/// Bytes of a refusal, at most: it travels as a header.
+const REFUSAL_BYTES: usize = 64 << 10;
 /// Watchers at once; further ones are refused.
 const WATCHERS: usize = 64;
 
@@ -104,16 +106,27 @@ fn filter(request: Request<proto::Filter>) -> Result<Filter, Status> {
     Filter::decode(request.into_inner()).map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
-fn refusal(error: BackendError) -> Status {
+/// What the asker is told.
+pub(crate) fn refusal(error: BackendError) -> Status {
     match error {
-        BackendError::BadQuestion(source) => Status::invalid_argument(chain(&*source)),
+        BackendError::BadQuestion(source) => Status::invalid_argument(bounded(chain(&*source))),
         BackendError::NotReady => Status::unavailable(error.to_string()),
         BackendError::Stopped(_) => Status::cancelled(error.to_string()),
-        BackendError::Failed(source) => Status::internal(chain(&*source)),
+        BackendError::Failed(source) => Status::internal(bounded(chain(&*source))),
     }
 }
 
-/// An error with its causes, on one line.
+/// What fits into a refusal, in whole lines where it has lines.
+fn bounded(mut text: String) -> String {
+    if text.len() > REFUSAL_BYTES {
+        let room = &text[..text.floor_char_boundary(REFUSAL_BYTES)];
+        text.truncate(room.rfind('\n').unwrap_or(room.len()));
+        text.push_str("\n(the rest is left out)");
+    }
+    text
+}
+
+/// An error with its causes.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,5 +1,8 @@
 //! Commands: from the question to the answer.
 
+mod orders;
+mod policy;
+
 use std::env;
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,7 +13,7 @@ use cofferdam_api::{ConnectError, DEFAULT_SOCKET, Event, Timeline, WatchBatch};
 use cofferdam_model::{Filter, WallTime};
 use serde_json::json;
 
-use crate::args::{Cli, Command, Format, Options, Range, filter};
+use crate::args::{Cli, Command, Format, Options, Range, Selection, filter};
 use crate::failure::{BadUsage, Outcome};
 use crate::host::Host;
 use crate::screen::Screen;
@@ -31,7 +34,8 @@ pub(crate) fn run(cli: Cli, now: WallTime, screen: Screen, out: &mut dyn Write) 
     let mut run = Run { options: cli.options, screen, out };
     match cli.command {
         Command::Doctor => run.doctor(),
-        Command::Status => run.status(now),
+        Command::Status { policy: false } => run.status(now),
+        Command::Status { policy: true } => run.policy_status(&Selection::default()),
         Command::Workloads { who, range } => {
             run.rows::<cofferdam_model::WorkloadRow>(&filter(who, None.into(), range, now)?)
         }
@@ -56,6 +60,11 @@ pub(crate) fn run(cli: Cli, now: WallTime, screen: Screen, out: &mut dyn Write) 
             run.timeline(&filter(who, what, range, now)?)
         }
         Command::Watch { who, what, limit } => run.watch(&filter(who, what, Range::default(), now)?, limit),
+        Command::Policy { command } => run.policy(command),
+        Command::Contain(order) => run.contain(order.order(now)?),
+        Command::Release { id } => run.release(&id),
+        Command::Orders => run.orders(),
+        Command::Unload { yes } => run.unload(yes),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "cofferdam", &mut run.out);
             Ok(Outcome::Done)

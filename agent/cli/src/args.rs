@@ -1,5 +1,9 @@
 //! The command line.
 
+mod containment;
+
+pub(crate) use containment::{Apply, Contain, Policy, Selection};
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -68,7 +72,11 @@ pub(crate) enum Command {
     Doctor,
     /// How the agent is: hooks, losses, tables, journal, sources
     #[command(after_help = help::STATUS)]
-    Status,
+    Status {
+        /// What really enforces each rule of the policies instead
+        #[arg(long)]
+        policy: bool,
+    },
     /// What runs and ran on this node
     #[command(after_help = help::WORKLOADS)]
     Workloads {
@@ -131,6 +139,31 @@ pub(crate) enum Command {
         /// End after so many events
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
+    },
+    /// Policies: put into force, look at, take back
+    #[command(after_help = help::POLICY)]
+    Policy {
+        #[command(subcommand)]
+        command: Policy,
+    },
+    /// Cut a workload off, or take a credential away, now
+    #[command(after_help = help::CONTAIN)]
+    Contain(Contain),
+    /// End an order
+    #[command(after_help = help::RELEASE)]
+    Release {
+        /// The order, as `cofferdam orders` names it
+        id: String,
+    },
+    /// The orders in force
+    #[command(after_help = help::ORDERS)]
+    Orders,
+    /// Lift every rule and order of this node, and end the agent
+    #[command(after_help = help::UNLOAD)]
+    Unload {
+        /// Do it
+        #[arg(long)]
+        yes: bool,
     },
     /// The completion script for a shell
     #[command(after_help = help::COMPLETIONS)]

@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
     Failed = 1,
     /// The command line or what it names makes no sense.
     BadUsage = 2,
-    /// With `--strict`: the answer is incomplete.
+    /// With `--strict`: the answer is incomplete, or a policy is not enforced as written.
     Incomplete = 3,
 }
 
@@ -27,6 +27,11 @@ pub(crate) enum Outcome {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct BadUsage(pub(crate) String);
+
+/// With `--strict`: something is not as the policies want it.
+#[derive(Debug, thiserror::Error)]
+#[error("policies are not enforced as written, and --strict was given")]
+pub(crate) struct NotAsWritten;
 
 /// The reader of our output went away, as `head` does: nothing is wrong.
 pub(crate) fn is_broken_pipe(error: &Error) -> bool {
@@ -45,14 +50,23 @@ pub(crate) fn outcome(error: &Error) -> Outcome {
             error.downcast_ref::<cofferdam_journal::Error>(),
             Some(cofferdam_journal::Error::NoJournal { .. })
         );
-    if caller { Outcome::BadUsage } else { Outcome::Failed }
+    match (caller, error.downcast_ref::<NotAsWritten>()) {
+        (true, _) => Outcome::BadUsage,
+        (false, Some(_)) => Outcome::Incomplete,
+        (false, None) => Outcome::Failed,
+    }
 }
 
 /// The error with its causes, then what can be done about it.
 pub(crate) fn explain(error: &Error) -> String {
+    let text = format!("{error:#}");
     match error.downcast_ref::<ConnectError>() {
         Some(unreachable) => format!("{}\n\n{}", harmless(&unreached(unreachable)), hint(unreachable)),
-        None => harmless(&format!("{error:#}")).into_owned(),
+        // The caller's own mistakes may take several lines: one for each place in a file.
+        None if outcome(error) == Outcome::BadUsage => {
+            text.lines().map(harmless).collect::<Vec<_>>().join("\n")
+        }
+        None => harmless(&text).into_owned(),
     }
 }
 

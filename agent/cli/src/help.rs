@@ -1,13 +1,22 @@
 //! Examples, at the end of every `--help`.
 
+mod containment;
+
+pub(crate) use containment::{
+    CONTAIN, ORDERS, POLICY, POLICY_APPLY, POLICY_CONFIRM, POLICY_EXPLAIN, POLICY_LIST, POLICY_REMOVE,
+    POLICY_STATUS, RELEASE, UNLOAD,
+};
+
 pub(crate) const MAIN: &str = "\
 Examples:
   cofferdam secrets                          what credentials lie on this node, and who touched them
   cofferdam accesses --since 1h              who touched which secret in the last hour
   cofferdam timeline shop/web-1/app          what that container did, as a process tree
+  cofferdam policy status                    which rule is really enforced here, by what, and why
   cofferdam doctor                           what the agent can see here, and what it cannot
 
-Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 answer incomplete (with --strict).
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 answer incomplete or a
+policy not enforced as written (with --strict).
 NO_COLOR turns colours off.";
 
 pub(crate) const DOCTOR: &str = "\
@@ -21,6 +30,7 @@ Examples:
 pub(crate) const STATUS: &str = "\
 Examples:
   cofferdam status
+  cofferdam status --policy                  the same as `cofferdam policy status`
   cofferdam status --strict                  exit with 3 if anything was lost since its start
   cofferdam status -o json | jq '.losses'";
 

@@ -1,6 +1,7 @@
 //! `cofferdam`: asks the agent of this node, or a copied journal, and shows the answer.
 //!
-//! Changes nothing, needs no rights but to open the agent's socket, and never sees a secret's value.
+//! Changes nothing itself: it asks the agent to. Needs no rights but to open the agent's socket, and never sees a
+//! secret's value.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +12,7 @@ mod help;
 mod host;
 mod moment;
 mod output;
+mod policy_files;
 #[cfg(test)]
 #[expect(dead_code, unreachable_pub, reason = "shared with the tests of the binary")]
 mod samples;

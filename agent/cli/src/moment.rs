@@ -55,6 +55,16 @@ impl FromStr for Moment {
     }
 }
 
+/// Not a length of time.
+#[derive(Debug, thiserror::Error)]
+#[error("give how long: 90s, 15m, 2h, 7d, 1h30m")]
+pub(crate) struct NoDuration;
+
+/// How long, as it is given on the command line; not nothing.
+pub(crate) fn duration(text: &str) -> Result<Duration, NoDuration> {
+    ago(text.trim()).filter(|duration| !duration.is_zero()).ok_or(NoDuration)
+}
+
 /// `90s`, `15m`, `2h`, `7d`, `1w`, and sums of them.
 fn ago(text: &str) -> Option<Duration> {
     let mut rest = text;
@@ -159,6 +169,14 @@ mod tests {
             ("yesterday", "refused"),
         ] {
             assert_eq!(resolved(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_is_not_nothing() {
+        assert_eq!(duration("1h30m").ok(), Some(Duration::from_secs(5_400)));
+        for text in ["", "0s", "5", "-5m", "2026-11-22"] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 

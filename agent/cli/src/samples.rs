@@ -1,6 +1,9 @@
 //! An incident, as the tests see it: in a shop's web pod an honest app runs; in its `deps` container a poisoned
 //! dependency sweeps the secrets, reads its neighbour's environment, drops a binary and calls home.
 
+#[path = "samples/containment.rs"]
+pub mod containment;
+
 use cofferdam_api::{Doctor, Event, Status};
 use cofferdam_model::{
     AccessRow, Completeness, ConnectionRow, LossReason, LossRow, ProcessRow, SecretRow, WallTime, WorkloadRow,

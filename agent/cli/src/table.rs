@@ -7,6 +7,8 @@ use crate::text::{BOLD, DIM, Line, width};
 
 /// Spaces between columns.
 const GAP: usize = 2;
+/// Spaces before what stands below a row.
+const INDENT: usize = 4;
 /// What may be shortened is not made shorter than this.
 const SHORTEST: usize = 16;
 /// Length of the day in front of a time, as in `2026-11-22 05:00:12.250`.
@@ -133,6 +135,8 @@ impl From<Line> for Cell {
 pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
+    /// What stands below a row, by its number.
+    notes: Vec<(usize, Line)>,
     ordinary: Vec<Ordinary>,
 }
 
@@ -167,6 +171,11 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Adds a sentence below the latest row; it does not widen any column.
+    pub(crate) fn note(&mut self, note: Line) {
+        self.notes.push((self.rows.len(), note));
+    }
+
     /// Whether there is no row.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -178,9 +187,13 @@ impl Table {
         let widths = self.widths();
         let headings = self.columns.iter().map(|column| vec![Line::of(BOLD, &column.title)]).collect();
         let mut lines = lay_out(headings, &widths, &self.columns);
-        for row in self.rows {
+        let mut notes = self.notes.into_iter().peekable();
+        for (number, row) in (1..).zip(self.rows) {
             let cells = row.into_iter().map(Cell::into_lines).collect();
             lines.extend(lay_out(cells, &widths, &self.columns));
+            while let Some((_, note)) = notes.next_if(|(below, _)| *below == number) {
+                lines.extend(indented(note, columns));
+            }
         }
         if !left_out.is_empty() {
             let all: Vec<_> =
@@ -265,6 +278,17 @@ impl Table {
         self.rows.iter_mut().for_each(|row| drop(row.remove(index)));
         true
     }
+}
+
+/// A sentence that stands below something, wrapped where the terminal ends.
+pub(crate) fn indented(sentence: Line, columns: Option<usize>) -> Vec<Line> {
+    let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(INDENT));
+    let indent = |line| {
+        let mut indented = Line::of(crate::text::PLAIN, " ".repeat(INDENT));
+        indented.append(line);
+        indented
+    };
+    sentence.wrapped(room).into_iter().map(indent).collect()
 }
 
 fn lay_out(cells: Vec<Vec<Line>>, widths: &[usize], columns: &[Column]) -> Vec<Line> {
@@ -371,6 +395,20 @@ mod tests {
         shop/…-x2x1k/app  …/jvm/bin/java(4242)     12
         host              one                       1
                           two
+        ");
+    }
+
+    #[test]
+    fn a_note_stands_below_its_row_and_widens_nothing() {
+        let mut table = table();
+        table.note(Line::of(PLAIN, "a sentence about the host, which is longer than any of the columns"));
+        insta::assert_snapshot!(render(&table.into_lines(Some(60)), false), @r"
+        WHO                           WHAT                  TIMES
+        shop/web-6f9b7c9d8-x2x1k/app  …/jvm/bin/java(4242)     12
+        host                          one                       1
+                                      two
+            a sentence about the host, which is longer than any of
+            the columns
         ");
     }
 

@@ -1,6 +1,7 @@
 //! Between model rows and protocol messages: one table of fields per type, read in both directions, so that
 //! neither direction can forget a field.
 
+mod containment;
 mod fields;
 mod rows;
 #[cfg(test)]

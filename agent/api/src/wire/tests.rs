@@ -17,13 +17,13 @@ pub(super) trait AllWords: Sized + 'static {
     const WORDS: &'static [Self];
 }
 
-fn travels<T: Wire<Message: prost::Message + Default> + Clone + PartialEq + Debug>(value: &T) {
+pub(super) fn travels<T: Wire<Message: prost::Message + Default> + Clone + PartialEq + Debug>(value: &T) {
     let bytes = value.clone().encode().encode_to_vec();
     let message = T::Message::decode(&bytes[..]).unwrap();
     assert_eq!(&T::decode(message).unwrap(), value);
 }
 
-fn words_travel<T: AllWords + Field<Wire = i32> + Copy + PartialEq + Debug>()
+pub(super) fn words_travel<T: AllWords + Field<Wire = i32> + Copy + PartialEq + Debug>()
 where
     Option<T>: Field<Wire = i32>,
 {

@@ -6,7 +6,7 @@ use cofferdam_model::{
 };
 
 use super::{Field, Problem};
-use crate::{CheckResult, HookState, Tier, proto};
+use crate::{CheckResult, HookState, PolicyMode, PolicyOrigin, RuleKind, Tier, proto};
 
 macro_rules! words {
     ($($name:ident { $($variant:ident),+ $(,)? })+) => {$(
@@ -41,6 +41,18 @@ macro_rules! words {
             }
         }
 
+        impl Field for Vec<$name> {
+            type Wire = Vec<i32>;
+
+            fn to_wire(self) -> Vec<i32> {
+                self.into_iter().map(Field::to_wire).collect()
+            }
+
+            fn from_wire(wire: Vec<i32>) -> Result<Self, Problem> {
+                wire.into_iter().map(Field::from_wire).collect()
+            }
+        }
+
         #[cfg(test)]
         impl super::tests::AllWords for $name {
             const WORDS: &'static [Self] = Self::ALL;
@@ -62,4 +74,7 @@ words! {
     Tier { Lsm, Trampoline, Tracepoint }
     HookState { Attached, Failed, NotNeeded }
     CheckResult { Ok, Warn, Fail }
+    PolicyMode { Observe, Enforce }
+    PolicyOrigin { Folder, Applied }
+    RuleKind { Secret, Environment, Exec, Egress, Memory, Exception }
 }

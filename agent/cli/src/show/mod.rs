@@ -4,7 +4,11 @@ mod access;
 mod completeness;
 mod connection;
 mod doctor;
+mod explanation;
+mod order;
 mod parts;
+mod policy;
+mod rules;
 mod secret;
 mod status;
 #[cfg(test)]
@@ -14,9 +18,13 @@ mod workload;
 
 pub(crate) use completeness::{closing, count_of};
 pub(crate) use doctor::{doctor, is_well};
+pub(crate) use explanation::explanation;
+pub(crate) use order::{contained, orders, released, unloaded};
 pub(crate) use parts::{
     destination, how, number, process_flags, program, secret_name, taint, verdict, workload_name,
 };
+pub(crate) use policy::{applied, confirmed, count_of_policies, policies, policy_table, removed};
+pub(crate) use rules::{entries, is_as_written, policy_status, selected};
 pub(crate) use status::{is_complete, status};
 pub(crate) use watch::{Watcher, missed, watched};
 

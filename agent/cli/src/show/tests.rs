@@ -81,3 +81,18 @@ fn a_watch_that_missed_something_says_so() {
     complete: 12 events shown, nothing lost while watching
     ");
 }
+
+#[test]
+fn on_a_narrow_terminal_reasons_wrap_and_enforcement_stays_whole() {
+    let lines =
+        policy_status(&samples::containment::policy_status(), Screen { columns: Some(80), ..TERMINAL });
+    insta::assert_snapshot!("policy_status_on_a_terminal", render(&lines, false));
+}
+
+#[test]
+fn what_a_policy_says_reaches_a_terminal_harmless() {
+    let mut row = samples::containment::policies().remove(0);
+    row.source = "/etc/\u{1b}[2Jx.yaml".into();
+    let text = render(&policy_table(&[row], TERMINAL), false);
+    assert!(text.contains("\\u{1b}[2Jx.yaml"), "{text}");
+}

@@ -42,6 +42,14 @@ impl Agent {
         Ok(Self { runtime, client })
     }
 
+    /// Whatever else it can be asked.
+    pub(crate) fn ask<T>(
+        &mut self,
+        question: impl AsyncFnOnce(&mut Client) -> Result<T, ClientError>,
+    ) -> Result<T> {
+        Ok(self.runtime.block_on(question(&mut self.client))?)
+    }
+
     /// How the agent is.
     pub(crate) fn status(&mut self) -> Result<Status> {
         Ok(self.runtime.block_on(self.client.status())?)

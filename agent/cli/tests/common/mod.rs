@@ -3,9 +3,11 @@
 #[path = "../../src/samples.rs"]
 pub mod samples;
 
+mod containment;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use cofferdam_api::{
     Backend, BackendError, Doctor, Ending, Event, HookState, Live, Rows, Socket, Status, serve,
@@ -27,6 +29,8 @@ pub enum Mood {
 /// Answers with the samples; with nothing to questions about the workload `none`; refuses `nonsense`.
 pub struct Fake {
     pub live: Live,
+    /// What it was told to put into force.
+    pub applied: Mutex<Vec<String>>,
     mood: Mood,
 }
 
@@ -119,7 +123,7 @@ impl Agent {
     pub fn start(mood: Mood) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.sock");
-        let backend = Arc::new(Fake { live: Live::new(16), mood });
+        let backend = Arc::new(Fake { live: Live::new(16), applied: Mutex::default(), mood });
         let runtime = Runtime::new().unwrap();
         let socket = Socket::bind(&path).unwrap();
         runtime.spawn(serve(socket, Arc::clone(&backend), std::future::pending()));

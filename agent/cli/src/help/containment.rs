@@ -1,0 +1,76 @@
+//! Examples about policies and orders.
+
+pub(crate) const POLICY: &str = "\
+Roll a policy out: apply it in mode observe, look at what it would have denied (`cofferdam accesses
+--verdict would-deny`), then apply it in mode enforce with --confirm-within.
+
+Examples:
+  cofferdam policy apply payments.yaml --dry-run
+  cofferdam policy status                    is my rule really enforced here, and if not, why?";
+
+pub(crate) const POLICY_APPLY: &str = "\
+A policy of the same name is replaced at once, with no moment without either. Of several files none
+is applied if one is refused. A refusal says file, line, field and reason, and exits with 2.
+
+Examples:
+  cofferdam policy apply payments.yaml --dry-run
+  cofferdam policy apply payments.yaml --confirm-within 5m
+  cofferdam policy apply policies/           every *.yaml and *.yml in it
+  kustomize build . | cofferdam policy apply -";
+
+pub(crate) const POLICY_CONFIRM: &str = "\
+Examples:
+  cofferdam policy confirm payments/payments-api";
+
+pub(crate) const POLICY_LIST: &str = "\
+Examples:
+  cofferdam policy list
+  cofferdam policy list -o wide              also every workload, and who applied it
+  cofferdam policy list -o json | jq -r '.rows[] | select(.mode == \"observe\") | .name'";
+
+pub(crate) const POLICY_REMOVE: &str = "\
+A policy of the policy folder comes back from there: remove its file instead.
+
+Examples:
+  cofferdam policy remove payments/payments-api";
+
+pub(crate) const POLICY_STATUS: &str = "\
+EFFECTIVE says what really enforces the rule. lsm, fmod_ret and cgroup are programs in the kernel.
+fanotify is weaker: it ends with its guard. late-bind, path-only and observe-only have their reason
+below. With --strict it exits with 3 unless every rule that enforces is enforced as written.
+
+Examples:
+  cofferdam policy status
+  cofferdam policy status --policy 'payments/*' --workload 'payments/api-*'
+  cofferdam policy status --strict -o json | jq '.rules[] | select(.effective == [])'";
+
+pub(crate) const POLICY_EXPLAIN: &str = "\
+Examples:
+  cofferdam accesses --verdict denied -o json | jq -r '.rows[].id'
+  cofferdam policy explain --event 0a1b2c3d-10e0";
+
+pub(crate) const CONTAIN: &str = "\
+Takes effect at once, needs no policy file, and survives the agent like a policy does. Without
+--cut-off the workload keeps running and loses what --secret names, or all secrets.
+
+Examples:
+  cofferdam contain --workload shop/web-1/app --cut-off --owner oncall --reason INC-1234
+  cofferdam contain --secret volume/creds:password --for 2h --owner oncall --reason INC-1234
+  cofferdam contain --secret 'volume/creds*' --workload 'shop/*' --owner oncall --reason INC-1234";
+
+pub(crate) const RELEASE: &str = "\
+Examples:
+  cofferdam release o-17";
+
+pub(crate) const ORDERS: &str = "\
+Examples:
+  cofferdam orders
+  cofferdam orders -o json | jq -r '.rows[] | select(.until == null) | .id'";
+
+pub(crate) const UNLOAD: &str = "\
+Stopping or killing the agent lifts nothing; this does. It is recorded, with who did it. Without --yes
+it says what would be lifted, and exits with 2.
+
+Examples:
+  cofferdam unload
+  cofferdam unload --yes";
