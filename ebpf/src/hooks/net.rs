@@ -59,7 +59,7 @@ fn connected(ctx: &SockAddrContext, family: Family, hook: Hook, process: &Proces
     };
     let ruled = rule(&key, process);
     key.verdict = ruled.verdict();
-    tell(&mut key, hook, process, ruled);
+    tell(&mut key, hook, process, ruled, identity::current_uid());
     ruled.is_denied()
 }
 
@@ -86,7 +86,7 @@ pub fn full_address(key: &ConnectionKey) -> [u8; 16] {
 
 /// Counts a connection, and sends it if it is the first of its kind.
 #[inline(never)]
-pub fn tell(key: &mut ConnectionKey, hook: Hook, process: &ProcessState, ruled: Ruled) {
+pub fn tell(key: &mut ConnectionKey, hook: Hook, process: &ProcessState, ruled: Ruled, uid: u32) {
     if !is_active() {
         return;
     }
@@ -103,9 +103,7 @@ pub fn tell(key: &mut ConnectionKey, hook: Hook, process: &ProcessState, ruled: 
         unsafe {
             (&raw mut (*event).header).write(moment.header(kind::CONNECTION, hook));
             (&raw mut (*event).process).write(*process);
-            if key.tgid != 0 {
-                (&raw mut (*event).process.uid).write(identity::current_uid());
-            }
+            (&raw mut (*event).process.uid).write(uid);
             (&raw mut (*event).connection).write(*key);
             (&raw mut (*event).generation).write(ruled.generation());
             (&raw mut (*event).rule).write(ruled.rule());

@@ -78,7 +78,7 @@ pub fn leaving(ctx: &SkBuffContext) -> bool {
     let ruled = Ruled::by(decision, generation, 0);
     key.verdict = ruled.verdict();
     let unnamed = ProcessState { cgroup, workload, ..ProcessState::default() };
-    net::tell(&mut key, Hook::Packet, &unnamed, ruled);
+    net::tell(&mut key, Hook::Packet, &unnamed, ruled, 0);
     ruled.is_denied()
 }
 
