@@ -3,7 +3,8 @@
 
 use cofferdam_api::{Doctor, Event, Status};
 use cofferdam_model::{
-    AccessRow, Completeness, ConnectionRow, LossReason, LossRow, ProcessRow, SecretRow, WallTime, WorkloadRow,
+    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, LossReason, LossRow, ProcessRow, SecretRow,
+    Verdict, WallTime, WorkloadRow,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +38,7 @@ fn access(pid: u32, container: &str, seconds: f64, changes: Value) -> AccessRow 
         "id": format!("0a1b2c3d-{pid:x}"), "first": at(seconds), "last": at(seconds + 1.5), "count": 1,
         "binary": "/usr/bin/python3", "secret": "volume/creds", "secret_kind": "secret-volume", "secret_uid": null,
         "key": "password", "how": "open", "mode": "read", "target": null, "verdict": "allowed", "denied_by": null,
-        "enforced_by": "observe-only", "policy": null, "generation": 0, "order": 1, "image": "registry/web:1.4",
+        "enforced_by": "observe-only", "policy": null, "rule": null, "exception": false, "generation": 0, "order": 1, "image": "registry/web:1.4",
         "labels": { "app": "web" },
     });
     base.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
@@ -50,7 +51,7 @@ fn connection(pid: u32, container: &str, seconds: f64, changes: Value) -> Connec
         "id": format!("0a1b2c3d-{pid:x}c"), "first": at(seconds), "last": at(seconds), "count": 1,
         "binary": "/usr/bin/python3", "destination": "10.0.0.5", "port": 5432, "protocol": "tcp", "family": 4,
         "unconnected": false, "tainted_by": [], "verdict": "allowed", "denied_by": null,
-        "enforced_by": "observe-only", "policy": null, "generation": 0,
+        "enforced_by": "observe-only", "policy": null, "rule": null, "exception": false, "generation": 0,
     });
     base.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
     merged(base, changes)
@@ -67,7 +68,8 @@ pub fn accesses() -> Vec<AccessRow> {
             61.75,
             json!({
                 "binary": "/usr/bin/node", "key": "tls.key", "order": 2, "mode": "read-write", "verdict": "denied",
-                "denied_by": "us", "enforced_by": "lsm", "policy": "payments", "generation": 12,
+                "denied_by": "us", "enforced_by": "lsm", "policy": "shop/payments", "rule": "db",
+                "generation": 12,
             }),
         ),
         access(
@@ -76,7 +78,7 @@ pub fn accesses() -> Vec<AccessRow> {
             63.0,
             json!({
                 "binary": "/tmp/.x\u{1b}[2K/stage2", "binary_origin": "written", "secret": "environment",
-                "secret_kind": "environment", "key": null, "how": "environ", "verdict": "would-deny",
+                "secret_kind": "environment", "key": null, "how": "environ", "verdict": "would-deny", "policy": "shop/payments", "rule": "env",
                 "target": {
                     "relation": "other", "pid": 4211, "process_start": at(11.0),
                     "workload": "shop/web-6f9b7c9d8-x2x1k/app", "binary": "/usr/bin/python3",
@@ -112,7 +114,8 @@ pub fn connections() -> Vec<ConnectionRow> {
             json!({
                 "binary": "/tmp/.x\u{1b}[2K/stage2", "binary_origin": "written", "destination": "2001:db8::66",
                 "port": 443, "family": 6, "tainted_by": ["volume/creds:password", "environment"],
-                "verdict": "denied", "denied_by": "us", "enforced_by": "cgroup",
+                "verdict": "denied", "denied_by": "us", "enforced_by": "cgroup", "policy": "shop/payments",
+                "rule": "db",
             }),
         ),
         connection(
@@ -210,6 +213,99 @@ pub fn processes() -> Vec<ProcessRow> {
     rows
 }
 
+fn attempt(pid: u32, container: &str, seconds: f64, changes: Value) -> AttemptRow {
+    let mut base = actor(pid, container);
+    let rest = json!({
+        "id": format!("0a1b2c3d-{pid:x}a"), "at": at(seconds), "binary": "/usr/bin/node", "what": "execute",
+        "object": "/bin/sh", "object_inode": "0:40/91", "object_origin": "image", "verdict": "denied",
+        "denied_by": "us", "enforced_by": "lsm", "policy": "shop/payments", "rule": "ex", "exception": false,
+        "generation": 12,
+    });
+    base.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    merged(base, changes)
+}
+
+/// What else rules decided in the incident.
+pub fn attempts() -> Vec<AttemptRow> {
+    vec![
+        attempt(
+            4340,
+            "app",
+            60.0,
+            json!({ "binary": "/bin/busybox", "exec_session": true, "uid": 0, "verdict": "allowed",
+                    "denied_by": null, "exception": true }),
+        ),
+        attempt(
+            4320,
+            "deps",
+            61.25,
+            json!({ "object": "/tmp/.x\u{1b}[2K/stage3", "object_origin": "written" }),
+        ),
+        attempt(
+            4333,
+            "deps",
+            66.5,
+            json!({
+                "binary": "/tmp/.x\u{1b}[2K/stage2", "binary_origin": "written", "what": "signal",
+                "object": "SIGKILL to cofferdamd", "object_inode": null, "object_origin": null, "policy": null,
+                "rule": "self-protection",
+            }),
+        ),
+    ]
+}
+
+/// What enforcement did.
+pub fn audits() -> Vec<AuditRow> {
+    let base = |seconds: f64, what: &str, changes: Value| {
+        merged(
+            json!({
+                "at": at(seconds), "what": what, "subject": "shop/payments", "workload": null, "by": null,
+                "detail": "", "boot_id": BOOT,
+            }),
+            changes,
+        )
+    };
+    vec![
+        base(
+            5.0,
+            "policy-applied",
+            json!({ "by": { "uid": 0, "pid": 900 }, "detail": "generation 12: 5 rules, 2 workloads" }),
+        ),
+        base(
+            5.5,
+            "held",
+            json!({
+                "workload": "shop/web-6f9b7c9d8-x2x1k/app",
+                "detail": "/usr/bin/python3(4211) has volume/creds:password open since before the policy",
+            }),
+        ),
+        base(
+            75.0,
+            "exception-expired",
+            json!({ "subject": "shop/payments/ex", "detail": "INC-1234 live debugging" }),
+        ),
+        base(
+            80.0,
+            "contained",
+            json!({
+                "subject": "order-1", "workload": "shop/web-6f9b7c9d8-x2x1k/deps", "by": { "uid": 0, "pid": 901 },
+                "detail": "cut off for 1h: INC-1234\u{1b}[2K",
+            }),
+        ),
+    ]
+}
+
+/// What was refused in the incident or would have been, oldest first.
+pub fn denials() -> Vec<Event> {
+    let accesses = accesses().into_iter().filter(|row| row.verdict != Verdict::Allowed).map(Event::from);
+    let connections =
+        connections().into_iter().filter(|row| row.verdict != Verdict::Allowed).map(Event::from);
+    let attempts = attempts().into_iter().filter(|row| row.verdict != Verdict::Allowed).map(Event::from);
+    let mut denials: Vec<Event> = accesses.chain(connections).chain(attempts).collect();
+    denials.sort_by_key(Event::time);
+    denials
+}
+
 /// Losses of the incident.
 pub fn losses() -> Vec<LossRow> {
     vec![LossRow {
@@ -227,7 +323,10 @@ pub fn events() -> Vec<Event> {
     let processes = processes().into_iter().map(Event::from);
     let accesses = accesses().into_iter().map(Event::from);
     let connections = connections().into_iter().map(Event::from);
-    processes.chain(accesses).chain(connections).chain(losses().into_iter().map(Event::from)).collect()
+    let attempts = attempts().into_iter().map(Event::from);
+    let audits = audits().into_iter().filter(|row| row.workload.is_some()).map(Event::from);
+    let losses = losses().into_iter().map(Event::from);
+    processes.chain(accesses).chain(connections).chain(attempts).chain(audits).chain(losses).collect()
 }
 
 /// Workloads of the node.

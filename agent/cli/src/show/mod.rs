@@ -1,8 +1,12 @@
 //! Answers for people. Pure: rows in, styled lines out.
 
 mod access;
+mod attempt;
+mod audit;
 mod completeness;
 mod connection;
+mod decided;
+mod denial;
 mod doctor;
 mod parts;
 mod secret;
@@ -12,11 +16,12 @@ mod tests;
 mod watch;
 mod workload;
 
+pub(crate) use attempt::tried;
+pub(crate) use audit::act;
 pub(crate) use completeness::{closing, count_of};
+pub(crate) use decided::Decided;
 pub(crate) use doctor::{doctor, is_well};
-pub(crate) use parts::{
-    destination, how, number, process_flags, program, secret_name, taint, verdict, workload_name,
-};
+pub(crate) use parts::{destination, how, number, process_flags, program, secret_name, taint, workload_name};
 pub(crate) use status::{is_complete, status};
 pub(crate) use watch::{Watcher, missed, watched};
 
