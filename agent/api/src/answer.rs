@@ -1,6 +1,8 @@
 //! Shapes of answers that the model does not have: the ending of a streamed answer, and the timeline.
 
-use cofferdam_model::{AccessRow, Answer, Completeness, ConnectionRow, LossRow, ProcessRow, WallTime};
+use cofferdam_model::{
+    AccessRow, Answer, AttemptRow, AuditRow, Completeness, ConnectionRow, LossRow, ProcessRow, WallTime,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Event;
@@ -55,6 +57,10 @@ pub struct Timeline {
     pub accesses: Vec<AccessRow>,
     /// Their connections.
     pub connections: Vec<ConnectionRow>,
+    /// What else a rule decided.
+    pub attempts: Vec<AttemptRow>,
+    /// What enforcement did that concerned them.
+    pub audits: Vec<AuditRow>,
     /// What was lost meanwhile.
     pub losses: Vec<LossRow>,
     /// Start of the range that was searched.
@@ -72,6 +78,8 @@ impl Timeline {
             processes: Vec::new(),
             accesses: Vec::new(),
             connections: Vec::new(),
+            attempts: Vec::new(),
+            audits: Vec::new(),
             losses: Vec::new(),
             since: ending.since,
             until: ending.until,
@@ -82,6 +90,8 @@ impl Timeline {
                 Event::Process(row) => timeline.processes.push(*row),
                 Event::Access(row) => timeline.accesses.push(*row),
                 Event::Connection(row) => timeline.connections.push(*row),
+                Event::Attempt(row) => timeline.attempts.push(*row),
+                Event::Audit(row) => timeline.audits.push(*row),
                 Event::Loss(row) => timeline.losses.push(row),
             }
         }

@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use cofferdam_model::{
-    AccessRow, Answer, ConnectionRow, Filter, LossRow, ProcessRow, SecretRow, WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, Filter, LossRow, ProcessRow, SecretRow, WallTime,
+    WorkloadRow,
 };
 
 use crate::answer::merge;
@@ -22,8 +23,14 @@ pub trait Backend: Containment {
         filter: &Filter,
         rows: &mut Rows<'_, ConnectionRow>,
     ) -> Result<Ending, BackendError>;
-    /// Programs, accesses, connections and losses of the workloads that the filter selects. Each kind oldest first;
-    /// the kinds in any order.
+    /// What else a rule refused, would have, or let pass by an exception.
+    fn attempts(&self, filter: &Filter, rows: &mut Rows<'_, AttemptRow>) -> Result<Ending, BackendError>;
+    /// What was refused or would have been: accesses, connections and attempts together.
+    fn denials(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError>;
+    /// What was done to the enforcement, or by it.
+    fn audits(&self, filter: &Filter, rows: &mut Rows<'_, AuditRow>) -> Result<Ending, BackendError>;
+    /// Programs, accesses, connections, attempts, acts and losses of the workloads that the filter selects. Each kind
+    /// oldest first; the kinds in any order.
     fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError>;
     /// What runs and ran here.
     fn workloads(&self, filter: &Filter, rows: &mut Rows<'_, WorkloadRow>) -> Result<Ending, BackendError>;
@@ -91,15 +98,39 @@ impl Rows<'_, Event> {
         processes: Answer<ProcessRow>,
         accesses: Answer<AccessRow>,
         connections: Answer<ConnectionRow>,
+        attempts: Answer<AttemptRow>,
+        audits: Answer<AuditRow>,
         losses: Vec<LossRow>,
     ) -> Result<Ending, BackendError> {
-        let endings = [self.events(processes)?, self.events(accesses)?, self.events(connections)?];
+        let first = self.events(processes)?;
+        let others =
+            [self.events(accesses)?, self.events(connections)?, self.events(attempts)?, self.events(audits)?];
         losses.into_iter().try_for_each(|loss| self.push(loss.into()))?;
-        let since = endings.iter().filter_map(|ending| ending.since).min();
-        let until = endings.iter().filter_map(|ending| ending.until).max();
-        let [first, rest @ ..] = endings.map(|ending| ending.completeness);
-        let completeness = rest.into_iter().fold(first, merge);
-        Ok(Ending { completeness, since, until })
+        Ok(ending_of(first, others))
+    }
+
+    /// Takes the answers that denials are made up of, oldest first whatever they are, and gives back the ending of
+    /// the whole. With a limit only the latest.
+    pub fn denials(
+        &mut self,
+        accesses: Answer<AccessRow>,
+        connections: Answer<ConnectionRow>,
+        attempts: Answer<AttemptRow>,
+        limit: Option<u64>,
+    ) -> Result<Ending, BackendError> {
+        let mut events = Vec::new();
+        let mut collect = |event| {
+            events.push(event);
+            Ok(())
+        };
+        let mut all = Rows::new(&mut collect);
+        let first = all.events(accesses)?;
+        let others = [all.events(connections)?, all.events(attempts)?];
+        events.sort_by_key(Event::time);
+        let most = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let skipped = events.len().saturating_sub(most);
+        events.into_iter().skip(skipped).try_for_each(|event| self.push(event))?;
+        Ok(ending_of(first, others))
     }
 
     fn events<Row: Into<Event>>(&mut self, answer: Answer<Row>) -> Result<Ending, Stopped> {
@@ -108,4 +139,17 @@ impl Rows<'_, Event> {
         }
         Ok(Ending { completeness: answer.completeness, since: answer.since, until: answer.until })
     }
+}
+
+/// The ending of an answer that is made up of several.
+fn ending_of(first: Ending, others: impl IntoIterator<Item = Ending>) -> Ending {
+    others.into_iter().fold(first, |whole, part| Ending {
+        since: earliest(whole.since, part.since),
+        until: whole.until.max(part.until),
+        completeness: merge(whole.completeness, part.completeness),
+    })
+}
+
+fn earliest(one: Option<WallTime>, other: Option<WallTime>) -> Option<WallTime> {
+    [one, other].into_iter().flatten().min()
 }

@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use cofferdam_model::{AccessRow, Answer, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow,
+};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -125,6 +127,12 @@ impl Client {
         accesses -> AccessRow,
         /// Who connected where.
         connections -> ConnectionRow,
+        /// What else a rule decided.
+        attempts -> AttemptRow,
+        /// What was refused or would have been.
+        denials -> Event,
+        /// What was done to the enforcement, or by it.
+        audits -> AuditRow,
         /// What the selected workloads did; [`Replies::timeline`] sorts it.
         timeline -> Event,
         /// What runs and ran here.

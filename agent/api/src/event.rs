@@ -1,6 +1,6 @@
 //! One thing that happened: what `watch` shows live and `timeline` afterwards.
 
-use cofferdam_model::{AccessRow, ConnectionRow, LossRow, ProcessRow, WallTime};
+use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, LossRow, ProcessRow, WallTime};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
@@ -13,6 +13,10 @@ pub enum Event {
     Access(Box<AccessRow>),
     /// A connection was made.
     Connection(Box<ConnectionRow>),
+    /// Something else was refused, or would have been.
+    Attempt(Box<AttemptRow>),
+    /// Something was done to the enforcement, or by it.
+    Audit(Box<AuditRow>),
     /// Events were lost.
     Loss(LossRow),
 }
@@ -24,6 +28,8 @@ impl Event {
             Self::Process(row) => row.ended.unwrap_or(row.began),
             Self::Access(row) => row.first,
             Self::Connection(row) => row.first,
+            Self::Attempt(row) => row.at,
+            Self::Audit(row) => row.at,
             Self::Loss(row) => row.since,
         }
     }
@@ -34,6 +40,8 @@ impl Event {
             Self::Process(row) => row.workload.as_deref(),
             Self::Access(row) => row.workload.as_deref(),
             Self::Connection(row) => row.workload.as_deref(),
+            Self::Attempt(row) => row.workload.as_deref(),
+            Self::Audit(row) => row.workload.as_deref(),
             Self::Loss(row) => row.workload.as_deref(),
         }
     }
@@ -54,6 +62,18 @@ impl From<AccessRow> for Event {
 impl From<ConnectionRow> for Event {
     fn from(row: ConnectionRow) -> Self {
         Self::Connection(Box::new(row))
+    }
+}
+
+impl From<AttemptRow> for Event {
+    fn from(row: AttemptRow) -> Self {
+        Self::Attempt(Box::new(row))
+    }
+}
+
+impl From<AuditRow> for Event {
+    fn from(row: AuditRow) -> Self {
+        Self::Audit(Box::new(row))
     }
 }
 

@@ -68,6 +68,25 @@ impl Matcher {
                         })
                     })
             }
+            Event::Attempt(row) => {
+                let names = Names {
+                    workload: row.workload.as_deref(),
+                    namespace: row.namespace.as_deref(),
+                    pod: row.pod.as_deref(),
+                    container: row.container.as_deref(),
+                    container_id: row.container_id.as_deref(),
+                };
+                self.names(&names)
+                    && fits(&filter.binary, row.binary.as_deref())
+                    && filter.verdict.is_none_or(|verdict| verdict == row.verdict)
+                    && filter.secret.is_none()
+            }
+            Event::Audit(row) => {
+                self.names(&Names::of(row.workload.as_deref()))
+                    && filter.binary.is_none()
+                    && filter.verdict.is_none()
+                    && filter.secret.is_none()
+            }
             Event::Process(row) => {
                 self.names(&Names::of(row.workload.as_deref()))
                     && fits(&filter.binary, row.binary.as_deref())
@@ -129,7 +148,7 @@ fn fits(pattern: &Option<String>, text: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use cofferdam_model::{LossReason, LossRow, WallTime};
+    use cofferdam_model::{AuditKind, AuditRow, LossReason, LossRow, Verdict, WallTime};
 
     use super::*;
 
@@ -153,6 +172,27 @@ mod tests {
             assert!(!found(&ID.replace('0', "f"), workload), "{workload}");
         }
         assert!(!found("webapp-2", "docker:webapp"), "a name is no beginning of an id");
+    }
+
+    #[test]
+    fn an_act_without_a_workload_is_told_to_who_asks_for_everything() {
+        let act = |workload: Option<&str>| {
+            Event::from(AuditRow {
+                at: WallTime::from_nanos(0),
+                what: AuditKind::Contained,
+                subject: "order".to_owned(),
+                workload: workload.map(str::to_owned),
+                by: None,
+                detail: String::new(),
+                boot_id: "0a1b2c3d-1111-2222-3333-444455556666".parse().unwrap(),
+            })
+        };
+        let pod = Matcher::new(Filter { pod: Some("web-*".to_owned()), ..Filter::default() });
+        assert!(Matcher::new(Filter::default()).matches(&act(None)));
+        assert!(pod.matches(&act(Some("shop/web-1/app"))));
+        assert!(!pod.matches(&act(None)));
+        let denied = Matcher::new(Filter { verdict: Some(Verdict::Denied), ..Filter::default() });
+        assert!(!denied.matches(&act(None)));
     }
 
     #[test]

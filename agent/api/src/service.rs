@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use cofferdam_model::{AccessRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
 use prost::Message as _;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -142,6 +142,9 @@ fn chain(error: &dyn Error) -> String {
 impl<B: Backend> Agent for Service<B> {
     type AccessesStream = Replies<AccessRow>;
     type ConnectionsStream = Replies<ConnectionRow>;
+    type AttemptsStream = Replies<AttemptRow>;
+    type DenialsStream = Replies<Event>;
+    type AuditsStream = Replies<AuditRow>;
     type TimelineStream = Replies<Event>;
     type WorkloadsStream = Replies<WorkloadRow>;
     type SecretsStream = Replies<SecretRow>;
@@ -159,6 +162,24 @@ impl<B: Backend> Agent for Service<B> {
         request: Request<proto::Filter>,
     ) -> Result<Response<Self::ConnectionsStream>, Status> {
         self.stream(request, B::connections).await
+    }
+
+    async fn attempts(
+        &self,
+        request: Request<proto::Filter>,
+    ) -> Result<Response<Self::AttemptsStream>, Status> {
+        self.stream(request, B::attempts).await
+    }
+
+    async fn denials(
+        &self,
+        request: Request<proto::Filter>,
+    ) -> Result<Response<Self::DenialsStream>, Status> {
+        self.stream(request, B::denials).await
+    }
+
+    async fn audits(&self, request: Request<proto::Filter>) -> Result<Response<Self::AuditsStream>, Status> {
+        self.stream(request, B::audits).await
     }
 
     async fn timeline(

@@ -18,7 +18,8 @@ use cofferdam_api::{
     serve,
 };
 use cofferdam_model::{
-    AccessRow, Completeness, ConnectionRow, Filter, LossReason, LossRow, SecretRow, WallTime, WorkloadRow,
+    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, Filter, LossReason, LossRow, SecretRow,
+    Verdict, WallTime, WorkloadRow,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -38,7 +39,25 @@ fn row(number: u64) -> AccessRow {
         "boot_id": "0a1b2c3d-1111-2222-3333-444455556666", "ppid": null, "uid": 0, "exec_session": false,
         "secret": "volume/creds", "secret_kind": "secret-volume", "secret_uid": null, "key": "password",
         "how": "open", "mode": "read", "target": null, "verdict": "allowed", "denied_by": null,
-        "enforced_by": "observe-only", "policy": null, "generation": 0, "order": null, "image": null, "labels": {}
+        "enforced_by": "observe-only", "policy": null, "rule": null, "exception": false,
+        "generation": 0, "order": null, "image": null, "labels": {}
+    }))
+    .unwrap()
+}
+
+fn refused(second: i64) -> AccessRow {
+    let at = WallTime::from_nanos(second * 1_000_000_000);
+    AccessRow { first: at, last: at, verdict: Verdict::Denied, ..row(1) }
+}
+
+fn attempt(second: i64) -> AttemptRow {
+    serde_json::from_value(serde_json::json!({
+        "id": "a", "at": WallTime::from_nanos(second * 1_000_000_000), "workload": null, "namespace": null,
+        "pod": null, "container": null, "container_id": null, "cgroup": null, "binary": null, "binary_inode": null,
+        "binary_origin": "unknown", "interpreter": null, "pid": null, "process_start": null,
+        "boot_id": "0a1b2c3d-1111-2222-3333-444455556666", "ppid": null, "uid": null, "exec_session": null,
+        "what": "bpf", "object": "prog_load", "object_inode": null, "object_origin": null, "verdict": "denied",
+        "denied_by": "us", "enforced_by": "lsm", "policy": null, "rule": null, "exception": false, "generation": 0
     }))
     .unwrap()
 }
@@ -87,6 +106,21 @@ impl Backend for Fake {
 
     fn connections(&self, _: &Filter, _: &mut Rows<'_, ConnectionRow>) -> Result<Ending, BackendError> {
         Err(BackendError::Failed("the journal is on fire".into()))
+    }
+
+    fn attempts(&self, _: &Filter, rows: &mut Rows<'_, AttemptRow>) -> Result<Ending, BackendError> {
+        rows.push(attempt(1))?;
+        Ok(ending())
+    }
+
+    fn denials(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {
+        let accesses = ending().after(vec![refused(2), refused(4)]);
+        let attempts = ending().after(vec![attempt(3), attempt(5)]);
+        rows.denials(accesses, ending().after(Vec::new()), attempts, filter.limit)
+    }
+
+    fn audits(&self, _: &Filter, _: &mut Rows<'_, AuditRow>) -> Result<Ending, BackendError> {
+        Err(BackendError::NotReady)
     }
 
     fn timeline(&self, _: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {
@@ -229,6 +263,22 @@ async fn refusals_say_whose_fault_it_is() {
     assert_eq!(client.doctor().await.unwrap().kernel, "6.12");
     let timeline = client.timeline(&Filter::default()).await.unwrap().timeline().await.unwrap();
     assert_eq!((timeline.accesses.len(), timeline.losses.len()), (1, 1));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn denials_of_every_kind_come_in_the_order_in_which_they_happened() {
+    let agent = Agent::start();
+    let mut client = agent.client().await;
+    let attempts = client.attempts(&Filter::default()).await.unwrap().collect().await.unwrap();
+    assert_eq!(attempts.rows, [attempt(1)]);
+    let denials = client.denials(&Filter::default()).await.unwrap().collect().await.unwrap();
+    let all: [Event; 4] = [refused(2).into(), attempt(3).into(), refused(4).into(), attempt(5).into()];
+    assert_eq!(denials.rows, all);
+    let latest = client.denials(&at_most(3)).await.unwrap().collect().await.unwrap();
+    assert_eq!(latest.rows, all[1..]);
+    let error = client.audits(&Filter::default()).await.unwrap().collect().await.unwrap_err();
+    assert_eq!(error.to_string(), "the agent is still starting: try again in a moment");
     agent.stop().await;
 }
 

@@ -48,6 +48,13 @@ pub(crate) fn run(cli: Cli, now: WallTime, screen: Screen, out: &mut dyn Write) 
         Command::Connections { who, what, range } => {
             run.rows::<cofferdam_model::ConnectionRow>(&filter(who, what, range, now)?)
         }
+        Command::Denials { who, what, range } => run.rows::<Event>(&filter(who, what.into(), range, now)?),
+        Command::Attempts { who, what, range } => {
+            run.rows::<cofferdam_model::AttemptRow>(&filter(who, what.into(), range, now)?)
+        }
+        Command::Audit { who, range } => {
+            run.rows::<cofferdam_model::AuditRow>(&filter(who, None.into(), range, now)?)
+        }
         Command::Timeline { name, mut who, what, range } => {
             who.workload = who.workload.or(name);
             if !who.selects() {

@@ -116,6 +116,34 @@ pub(crate) enum Command {
         #[command(flatten)]
         range: Range,
     },
+    /// What was refused or would have been: accesses, connections and everything else
+    #[command(after_help = help::DENIALS)]
+    Denials {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        what: Refused,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// What else rules decided about: programs, signals, sockets, the agent's own files
+    #[command(after_help = help::ATTEMPTS)]
+    Attempts {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        what: Tried,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// What was done to the enforcement, or by it, and by whom
+    #[command(after_help = help::AUDIT)]
+    Audit {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        range: Range,
+    },
     /// What one workload did, in order, as a process tree
     #[command(after_help = help::TIMELINE)]
     Timeline {
@@ -202,9 +230,38 @@ pub(crate) struct What {
     #[arg(long, value_name = "GLOB")]
     binary: Option<String>,
     /// The verdict: allowed, denied or would-deny
-    #[arg(long, value_name = "VERDICT", value_parser = verdict(), hide_possible_values = true)]
+    #[arg(long, value_name = "VERDICT", value_parser = verdict(Verdict::ALL), hide_possible_values = true)]
     verdict: Option<Verdict>,
 }
+
+/// What, where there is no secret.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filters (text is a glob: *, ?)")]
+pub(crate) struct Tried {
+    /// Path of the binary that tried
+    #[arg(long, value_name = "GLOB")]
+    binary: Option<String>,
+    /// The verdict: denied, would-deny, or allowed (by an exception)
+    #[arg(long, value_name = "VERDICT", value_parser = verdict(Verdict::ALL), hide_possible_values = true)]
+    verdict: Option<Verdict>,
+}
+
+/// What, where nothing was simply allowed.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filters (text is a glob: *, ?)")]
+pub(crate) struct Refused {
+    /// The secret, with or without its key
+    #[arg(long, value_name = "GLOB")]
+    secret: Option<String>,
+    /// Path of the binary
+    #[arg(long, value_name = "GLOB")]
+    binary: Option<String>,
+    /// The verdict: denied, or would-deny
+    #[arg(long, value_name = "VERDICT", value_parser = verdict(REFUSED), hide_possible_values = true)]
+    verdict: Option<Verdict>,
+}
+
+const REFUSED: &[Verdict] = &[Verdict::Denied, Verdict::WouldDeny];
 
 /// When, and how much of it.
 #[derive(Debug, Default, Args)]
@@ -222,8 +279,8 @@ pub(crate) struct Range {
 }
 
 /// Knows the words, so that completions and errors name them.
-fn verdict() -> impl TypedValueParser<Value = Verdict> {
-    PossibleValuesParser::new(Verdict::ALL.iter().map(|verdict| verdict.as_str()))
+fn verdict(words: &'static [Verdict]) -> impl TypedValueParser<Value = Verdict> {
+    PossibleValuesParser::new(words.iter().map(|verdict| verdict.as_str()))
         .try_map(|word| word.parse::<Verdict>())
 }
 
@@ -264,6 +321,18 @@ pub(crate) fn filter(who: Who, what: What, range: Range, now: WallTime) -> Resul
 impl From<Option<String>> for What {
     fn from(secret: Option<String>) -> Self {
         Self { secret, ..Self::default() }
+    }
+}
+
+impl From<Tried> for What {
+    fn from(Tried { binary, verdict }: Tried) -> Self {
+        Self { secret: None, binary, verdict }
+    }
+}
+
+impl From<Refused> for What {
+    fn from(Refused { secret, binary, verdict }: Refused) -> Self {
+        Self { secret, binary, verdict }
     }
 }
 

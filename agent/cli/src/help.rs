@@ -13,6 +13,7 @@ Examples:
   cofferdam accesses --since 1h              who touched which secret in the last hour
   cofferdam timeline shop/web-1/app          what that container did, as a process tree
   cofferdam policy status                    which rule is really enforced here, by what, and why
+  cofferdam denials --since 1h               what was refused in the last hour, and by which rule
   cofferdam doctor                           what the agent can see here, and what it cannot
 
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 answer incomplete or a
@@ -68,8 +69,39 @@ Examples:
   cofferdam connections --secret 'volume/creds*'   where did those go who had touched it?
   cofferdam connections --container 1f2e3d4c5b6a -o json";
 
+pub(crate) const DENIALS: &str = "\
+Newest last. VERDICT is denied, or would-deny where the rule only observes; RULE names the policy
+and its rule. What passed by an exception is not here: `attempts`, `accesses` and `connections`
+have that. Each row of -o json has an `event`: access, connection or attempt.
+
+Examples:
+  cofferdam denials --since 1h
+  cofferdam denials --workload 'shop/*' --verdict would-deny
+  cofferdam denials -o json | jq -r '.rows[] | [.event, .workload, .policy, .rule] | @tsv'";
+
+pub(crate) const ATTEMPTS: &str = "\
+What is neither an access to a secret nor a connection: running a program, mapping code, making a
+socket, signalling or tracing, touching the agent's own files. Only what a rule refused, would have
+refused, or let pass by an exception.
+
+Examples:
+  cofferdam attempts --since 1h
+  cofferdam attempts --workload 'shop/*' --verdict denied
+  cofferdam attempts -o json | jq -r '.rows[] | select(.what == \"execute\") | .object'";
+
+pub(crate) const AUDIT: &str = "\
+Policies applied, removed, refused or rolled back; exceptions accepted and expired; workloads
+contained and released; descriptors that were held before a policy; unloads. BY names the client as
+the kernel knows it. With a filter, only what concerned a workload that fits.
+
+Examples:
+  cofferdam audit --since 7d
+  cofferdam audit --workload 'shop/*'
+  cofferdam audit -o json | jq -r '.rows[] | select(.what == \"unloaded\")'";
+
 pub(crate) const TIMELINE: &str = "\
-Times are relative to the first event. -o json gives the lists: processes, accesses, connections, losses.
+Times are relative to the first event. -o json gives the lists: processes, accesses, connections,
+attempts, audits, losses.
 
 Examples:
   cofferdam timeline shop/web-1/app --since 10m
@@ -81,7 +113,7 @@ Live and best effort: it says what it missed; the other commands have that too. 
 With --strict it exits with 3 if it missed something or the agent lost something meanwhile.
 
 Each line of -o jsonl has an `event`: watching (the first: from here on nothing is missed untold),
-process, access, connection, loss or missed. The last line has the completeness instead.
+process, access, connection, attempt, audit, loss or missed. The last line has the completeness instead.
 
 Examples:
   cofferdam watch

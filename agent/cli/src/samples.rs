@@ -10,6 +10,12 @@ use cofferdam_model::{
 };
 use serde_json::{Value, json};
 
+// By its path, because the tests of the binary include this file by its own.
+#[path = "samples/enforcement.rs"]
+mod enforcement;
+
+pub use enforcement::{attempts, audits, denials};
+
 const BOOT: &str = "0a1b2c3d-1111-2222-3333-444455556666";
 
 /// `seconds` after five o'clock.
@@ -40,7 +46,7 @@ fn access(pid: u32, container: &str, seconds: f64, changes: Value) -> AccessRow 
         "id": format!("0a1b2c3d-{pid:x}"), "first": at(seconds), "last": at(seconds + 1.5), "count": 1,
         "binary": "/usr/bin/python3", "secret": "volume/creds", "secret_kind": "secret-volume", "secret_uid": null,
         "key": "password", "how": "open", "mode": "read", "target": null, "verdict": "allowed", "denied_by": null,
-        "enforced_by": "observe-only", "policy": null, "generation": 0, "order": 1, "image": "registry/web:1.4",
+        "enforced_by": "observe-only", "policy": null, "rule": null, "exception": false, "generation": 0, "order": 1, "image": "registry/web:1.4",
         "labels": { "app": "web" },
     });
     base.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
@@ -53,7 +59,7 @@ fn connection(pid: u32, container: &str, seconds: f64, changes: Value) -> Connec
         "id": format!("0a1b2c3d-{pid:x}c"), "first": at(seconds), "last": at(seconds), "count": 1,
         "binary": "/usr/bin/python3", "destination": "10.0.0.5", "port": 5432, "protocol": "tcp", "family": 4,
         "unconnected": false, "tainted_by": [], "verdict": "allowed", "denied_by": null,
-        "enforced_by": "observe-only", "policy": null, "generation": 0,
+        "enforced_by": "observe-only", "policy": null, "rule": null, "exception": false, "generation": 0,
     });
     base.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
     merged(base, changes)
@@ -70,7 +76,8 @@ pub fn accesses() -> Vec<AccessRow> {
             61.75,
             json!({
                 "binary": "/usr/bin/node", "key": "tls.key", "order": 2, "mode": "read-write", "verdict": "denied",
-                "denied_by": "us", "enforced_by": "lsm", "policy": "payments", "generation": 12,
+                "denied_by": "us", "enforced_by": "lsm", "policy": "shop/payments", "rule": "db",
+                "generation": 12,
             }),
         ),
         access(
@@ -79,7 +86,7 @@ pub fn accesses() -> Vec<AccessRow> {
             63.0,
             json!({
                 "binary": "/tmp/.x\u{1b}[2K/stage2", "binary_origin": "written", "secret": "environment",
-                "secret_kind": "environment", "key": null, "how": "environ", "verdict": "would-deny",
+                "secret_kind": "environment", "key": null, "how": "environ", "verdict": "would-deny", "policy": "shop/payments", "rule": "env",
                 "target": {
                     "relation": "other", "pid": 4211, "process_start": at(11.0),
                     "workload": "shop/web-6f9b7c9d8-x2x1k/app", "binary": "/usr/bin/python3",
@@ -115,7 +122,8 @@ pub fn connections() -> Vec<ConnectionRow> {
             json!({
                 "binary": "/tmp/.x\u{1b}[2K/stage2", "binary_origin": "written", "destination": "2001:db8::66",
                 "port": 443, "family": 6, "tainted_by": ["volume/creds:password", "environment"],
-                "verdict": "denied", "denied_by": "us", "enforced_by": "cgroup",
+                "verdict": "denied", "denied_by": "us", "enforced_by": "cgroup", "policy": "shop/payments",
+                "rule": "db",
             }),
         ),
         connection(
@@ -230,7 +238,10 @@ pub fn events() -> Vec<Event> {
     let processes = processes().into_iter().map(Event::from);
     let accesses = accesses().into_iter().map(Event::from);
     let connections = connections().into_iter().map(Event::from);
-    processes.chain(accesses).chain(connections).chain(losses().into_iter().map(Event::from)).collect()
+    let attempts = attempts().into_iter().map(Event::from);
+    let audits = audits().into_iter().filter(|row| row.workload.is_some()).map(Event::from);
+    let losses = losses().into_iter().map(Event::from);
+    processes.chain(accesses).chain(connections).chain(attempts).chain(audits).chain(losses).collect()
 }
 
 /// Workloads of the node.

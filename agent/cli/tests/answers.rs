@@ -37,6 +37,15 @@ answers! {
     accesses_none: Well, "accesses", "--workload", "none", "--since", "2026-11-22 04:00", "--verdict", "denied";
     connections: Well, "connections";
     connections_json: Well, "connections", "-o", "json", "--limit", "1";
+    denials: Lossy, "denials";
+    denials_wide: Well, "denials", "-o", "wide";
+    denials_jsonl: Well, "denials", "-o", "jsonl", "--limit", "2";
+    attempts: Well, "attempts";
+    attempts_wide: Well, "attempts", "-o", "wide";
+    attempts_json: Well, "attempts", "-o", "json", "--limit", "1";
+    audit: Well, "audit";
+    audit_json: Well, "audit", "-o", "json", "--limit", "1";
+    audit_none: Well, "audit", "--workload", "none";
     workloads: Well, "workloads";
     workloads_wide: Well, "workloads", "-o", "wide";
     workloads_json: Well, "workloads", "-o", "json", "--limit", "1";
@@ -55,16 +64,16 @@ answers! {
 fn a_timeline_in_json_gives_its_lists() {
     let timeline: Value =
         serde_json::from_str(&out(Mood::Well, &["timeline", "shop/*", "-o", "json"])).unwrap();
-    let lengths = ["processes", "accesses", "connections", "losses"]
+    let lengths = ["processes", "accesses", "connections", "attempts", "audits", "losses"]
         .map(|list| timeline[list].as_array().unwrap().len());
-    assert_eq!(lengths, [14, 6, 4, 1]);
+    assert_eq!(lengths, [14, 6, 4, 3, 2, 1]);
     assert_eq!(timeline["completeness"]["complete"], true);
 }
 
 /// What every row of accesses and connections has.
 const COMMON: &str = "id first last count workload namespace pod container container_id cgroup binary binary_inode \
      binary_origin interpreter pid process_start boot_id ppid uid exec_session verdict denied_by enforced_by policy \
-     generation";
+     rule exception generation";
 
 #[test]
 fn a_field_without_a_value_is_null_and_never_absent() {
@@ -116,7 +125,7 @@ fn a_connection_s_own_fields_have_their_types() {
 
 #[test]
 fn every_line_of_jsonl_is_a_document_and_the_last_is_the_completeness() {
-    for command in ["accesses", "connections", "workloads", "secrets"] {
+    for command in ["accesses", "connections", "denials", "attempts", "audit", "workloads", "secrets"] {
         let text = out(Mood::Lossy, &[command, "-o", "jsonl"]);
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let (last, rows) = lines.split_last().unwrap();
@@ -127,7 +136,7 @@ fn every_line_of_jsonl_is_a_document_and_the_last_is_the_completeness() {
 
 #[test]
 fn every_table_ends_with_its_completeness() {
-    for command in ["accesses", "connections", "workloads", "secrets"] {
+    for command in ["accesses", "connections", "denials", "attempts", "audit", "workloads", "secrets"] {
         let complete = out(Mood::Well, &[command]);
         assert!(complete.lines().last().unwrap().starts_with("complete: nothing lost since "), "{complete}");
         let incomplete = out(Mood::Lossy, &[command]);

@@ -17,7 +17,9 @@ fn alone(arguments: &[&str]) -> Answer {
 #[test]
 fn zero_is_done_and_three_is_incomplete_if_asked_to_be_strict() {
     let (well, lossy) = (Agent::start(Mood::Well), Agent::start(Mood::Lossy));
-    for command in ["accesses", "connections", "workloads", "secrets", "status"] {
+    for command in
+        ["accesses", "connections", "denials", "attempts", "audit", "workloads", "secrets", "status"]
+    {
         assert_eq!(well.ask(&[command, "--strict"]).code, 0, "{command}");
         assert_eq!(lossy.ask(&[command]).code, 0, "{command}");
         for format in ["table", "wide", "json", "jsonl"] {
@@ -75,6 +77,9 @@ fn two_is_bad_usage() {
         &["accesses", "--workload", "nonsense"],
         &["accesses", "-o", "yaml"],
         &["workloads", "--binary", "/bin/sh"],
+        &["attempts", "--secret", "x"],
+        &["denials", "--verdict", "allowed"],
+        &["audit", "--verdict", "denied"],
         &["timeline"],
         &["timeline", "shop/*", "--workload", "shop/*"],
         &["watch", "-o", "json"],
@@ -179,6 +184,9 @@ fn every_command_has_help_with_examples() {
         "secrets",
         "accesses",
         "connections",
+        "denials",
+        "attempts",
+        "audit",
         "timeline",
         "watch",
         "completions",

@@ -42,14 +42,25 @@ fn records() -> Vec<Record> {
             "secret": { "kind": "configured", "namespace": null, "name": "payments/db-password", "pod_uid": null,
                         "uid": null, "key": "password", "owner": null },
             "inode": null, "how": "open", "mode": "read", "target": null, "verdict": "allowed", "denied_by": null,
-            "enforced_by": "observe-only", "policy": null, "generation": 0, "order": 1,
+            "enforced_by": "observe-only", "policy": null, "rule": null, "exception": false, "generation": 0,
+            "order": 1,
         }),
         json!({
             "record": "connection", "id": boot_time(14).as_nanos() << 8, "first": boot_time(14), "last": boot_time(14),
             "total": 1, "workload": 4711, "cgroup": 4711, "process": process, "exec": exec,
             "destination": "10.0.0.5", "port": 5432, "protocol": "tcp", "family": 4, "unconnected": false,
             "tainted_by": ["payments/db-password:password"], "verdict": "allowed", "denied_by": null,
-            "enforced_by": "observe-only", "policy": null, "generation": 0,
+            "enforced_by": "observe-only", "policy": null, "rule": null, "exception": false, "generation": 0,
+        }),
+        json!({
+            "record": "attempt", "id": boot_time(14).as_nanos() << 8 | 1, "at": boot_time(14), "workload": 4711,
+            "cgroup": 4711, "process": process, "exec": exec, "what": "execute", "object": "/tmp/stage2",
+            "inode": null, "origin": "written", "verdict": "denied", "denied_by": "us", "enforced_by": "lsm",
+            "policy": "payments/api", "rule": "ex", "exception": false, "generation": 3,
+        }),
+        json!({
+            "record": "audit", "at": boot_time(9), "what": "policy-applied", "subject": "payments/api",
+            "workload": 4711, "by": { "uid": 0, "pid": 900 }, "detail": "generation 3",
         }),
     ]
     .into_iter()
@@ -91,15 +102,23 @@ fn a_copied_journal_answers_as_the_agent_does() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
     }
-    let answers: Vec<String> =
-        [&["workloads"][..], &["secrets"], &["accesses"], &["connections"], &["timeline", "default/c1"]]
-            .iter()
-            .map(|arguments| {
-                let answer = ask(&copy, arguments);
-                assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{arguments:?}");
-                format!("$ cofferdam {}\n{}", arguments.join(" "), answer.out)
-            })
-            .collect();
+    let answers: Vec<String> = [
+        &["workloads"][..],
+        &["secrets"],
+        &["accesses"],
+        &["connections"],
+        &["denials"],
+        &["attempts"],
+        &["audit"],
+        &["timeline", "default/c1"],
+    ]
+    .iter()
+    .map(|arguments| {
+        let answer = ask(&copy, arguments);
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{arguments:?}");
+        format!("$ cofferdam {}\n{}", arguments.join(" "), answer.out)
+    })
+    .collect();
     insta::assert_snapshot!("offline", answers.join("\n"));
 
     let json: Value = serde_json::from_str(&ask(&copy, &["accesses", "-o", "json"]).out).unwrap();
@@ -161,6 +180,7 @@ fn records_ending_in(end: &str) -> Vec<Record> {
                 access.secret.name.push_str(end);
                 access.secret.key = Some(format!("password{end}"));
                 access.policy = Some(format!("payments{end}"));
+                access.rule = Some(format!("db{end}"));
                 access.cgroup_path = Some(format!("/moved{end}"));
                 losses.push(Record::Loss(Loss {
                     since: boot_time(12),
@@ -175,6 +195,15 @@ fn records_ending_in(end: &str) -> Vec<Record> {
                 connection.tainted_by = vec![format!("payments/db-password:password{end}")];
                 connection.policy = Some(format!("payments{end}"));
             }
+            Record::Attempt(attempt) => {
+                attempt.object.push_str(end);
+                attempt.policy = Some(format!("payments{end}"));
+                attempt.rule = Some(format!("ex{end}"));
+            }
+            Record::Audit(audit) => {
+                audit.subject.push_str(end);
+                audit.detail.push_str(end);
+            }
             _ => {}
         }
     }
@@ -188,7 +217,9 @@ fn what_a_terminal_would_obey_is_written_out_and_json_stays_exact() {
     write_all(honest.path(), &records_ending_in("-end"));
     write_all(hostile.path(), &records_ending_in(OBEYED));
     let mut shown = String::new();
-    for command in ["workloads", "secrets", "accesses", "connections", "timeline"] {
+    for command in
+        ["workloads", "secrets", "accesses", "connections", "denials", "attempts", "audit", "timeline"]
+    {
         let question = if command == "timeline" { vec![command, "*"] } else { vec![command] };
         for format in ["table", "wide"] {
             let ask = |dir: &Path| ask(dir, &[question.as_slice(), &["-o", format]].concat());

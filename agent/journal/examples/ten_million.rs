@@ -265,6 +265,8 @@ fn access(n: u64, workload: u64, turn: u64) -> Access {
         denied_by: None,
         enforced_by: EnforcedBy::ObserveOnly,
         policy: None,
+        rule: None,
+        exception: false,
         generation: 0,
         order: Some(turn),
     }

@@ -14,10 +14,14 @@ use crate::error::Doing;
 use crate::segment::{SegmentFile, remove_database};
 
 /// Version of `schema.sql`, kept in `user_version`.
-pub(crate) const SCHEMA_VERSION: i64 = 1;
+pub(crate) const SCHEMA_VERSION: i64 = 2;
+/// The one before: no rules, attempts and audits. Such files are read, and shed, but no rows are added.
+const FORMER_VERSION: i64 = 1;
 /// "Cofd" in `application_id`, so that `file` and we know whose it is.
 const APPLICATION_ID: i64 = 0x436f_6664;
 const SCHEMA: &str = include_str!("schema.sql");
+/// Tables that a file of [`FORMER_VERSION`] lacks.
+const ENFORCEMENT: &str = include_str!("enforcement.sql");
 /// How long a statement waits for another connection's lock before it gives up.
 const BUSY: Duration = Duration::from_secs(2);
 /// The same where the writer can as well come back later: it must not keep the next batch waiting for a question.
@@ -56,13 +60,15 @@ fn make(
     // Shedding one workload's rows gives pages back to the disk only with this, and only if set before any table.
     conn.pragma_update(None, "auto_vacuum", "incremental")?;
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
-    conn.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"))?;
+    conn.execute_batch(&format!(
+        "BEGIN; {ENFORCEMENT} {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    ))?;
     conn.execute("INSERT INTO segment (one, opened_ns) VALUES (1, ?1)", [opened.as_nanos()])?;
     fill(&conn)?;
     conn.close().map_err(|(_, e)| e)
 }
 
-/// Opens a segment to write rows into it.
+/// Opens a segment of the present schema to write rows into it.
 ///
 /// WAL with `synchronous = NORMAL`: a commit is in the page cache before it returns, so that a killed agent loses
 /// nothing; a power cut may lose the commits since the last checkpoint, but never tears the file.
@@ -96,18 +102,37 @@ pub(crate) fn open_existing(path: &Path) -> Result<Connection, Error> {
     Ok(conn)
 }
 
-/// Whose file this is, and whether this version of the program can read it.
+/// Whose file this is, and whether this version of the program can read it. A file of the former schema reads like
+/// one of the present from then on, through this connection.
 pub(crate) fn check_version(conn: &Connection, path: &Path) -> Result<(), Error> {
     let read = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let application = read("application_id").doing("read the journal segment", path)?;
     let found = read("user_version").doing("read the journal segment", path)?;
     match (application, found) {
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
+        (APPLICATION_ID, FORMER_VERSION) => read_as_present(conn).doing("read the journal segment", path),
         (APPLICATION_ID, found) if found > SCHEMA_VERSION => {
             Err(Error::NewerSchema { path: path.to_owned(), found, known: SCHEMA_VERSION })
         }
         _ => Err(Error::Foreign { path: path.to_owned() }),
     }
+}
+
+/// Names of the connection's own go before those of the file.
+fn read_as_present(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "temp_store", "memory")?;
+    conn.execute_batch(&ENFORCEMENT.replace("CREATE TABLE", "CREATE TEMP TABLE"))?;
+    conn.execute_batch(
+        "CREATE TEMP VIEW decision AS SELECT *, NULL AS rule, 0 AS exception FROM main.decision",
+    )
+}
+
+/// Whether a segment can be read but not be written any more. What is wrong with one that cannot be read shows when
+/// it is opened.
+pub(crate) fn is_former(file: &SegmentFile) -> bool {
+    let version =
+        |conn: Connection| conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    open_existing(&file.path).is_ok_and(|conn| version(conn).is_ok_and(|found| found == FORMER_VERSION))
 }
 
 /// Reads the whole file once; what SQLite finds wrong comes back as its own error for a corrupt file.
@@ -126,7 +151,9 @@ pub(crate) fn quick_check(conn: &Connection, path: &Path) -> Result<(), Error> {
 pub(crate) fn glance(file: &SegmentFile) -> Result<(), Error> {
     look_at_log(&file.path)?;
     let conn = open_to_read(file)?;
-    for table in ["boots", "coverage", "workload", "process", "secret", "access", "connection"] {
+    for table in
+        ["boots", "coverage", "workload", "process", "secret", "access", "connection", "attempt", "audit"]
+    {
         let sql = format!("SELECT count(*) FROM (SELECT * FROM {table} LIMIT 1)");
         conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).doing("read the journal segment", &file.path)?;
     }
@@ -226,13 +253,20 @@ mod tests {
             ),
             ("SELECT total FROM access WHERE boot = 1 AND id = 2", "PRIMARY KEY (boot=? AND id=?)"),
             ("SELECT * FROM access WHERE boot = 1 AND workload = 2", "access_by_workload"),
+            ("SELECT * FROM attempts WHERE workload = 'x'", "attempt_by_workload (boot=? AND workload=?)"),
             ("SELECT * FROM process WHERE boot = 1 AND pid = 2 AND start_boot_ns = 3", "process_by_pid"),
             ("SELECT * FROM process WHERE boot = 1 AND workload = 2", "process_by_workload"),
+            (
+                "SELECT id FROM access INDEXED BY access_by_workload
+                 WHERE boot = 1 AND workload = 2 AND (verdict <> 'allowed') = 0 ORDER BY id LIMIT 3",
+                "access_by_workload (boot=? AND workload=? AND <expr>=?)",
+            ),
         ] {
             let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let steps = statement.query_map([], |row| row.get::<_, String>("detail")).unwrap();
             let plan: Vec<String> = steps.map(Result::unwrap).collect();
             assert!(plan.iter().any(|step| step.contains(index)), "{sql}: {plan:?}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {plan:?}");
         }
     }
 }

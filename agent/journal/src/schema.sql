@@ -1,6 +1,7 @@
 -- One segment of a Cofferdam journal. Times named *_boot_ns are nanoseconds since boot (CLOCK_BOOTTIME); add
 -- boots.booted_ns for the wall clock. The views at the end do that and join the names: start with
---     SELECT * FROM accesses;   SELECT * FROM connections;   SELECT * FROM processes;
+--     SELECT * FROM accesses;   SELECT * FROM connections;   SELECT * FROM attempts;
+--     SELECT * FROM processes;  SELECT * FROM audits;
 -- Ids, inode and cgroup numbers are unsigned 64-bit numbers stored in SQLite's signed ones.
 
 CREATE TABLE segment (
@@ -15,7 +16,7 @@ CREATE TABLE boots (
     booted_ns      INTEGER NOT NULL,           -- wall clock at boot, ns since 1970 UTC, as measured latest
     oldest_boot_ns INTEGER,                    -- what this file counts of the boot lies between these two
     newest_boot_ns INTEGER,
-    max_id         INTEGER NOT NULL DEFAULT 0, -- greatest id of an access or connection in this or an earlier file
+    max_id         INTEGER NOT NULL DEFAULT 0, -- greatest id of an access, connection or attempt in this or an earlier file
     earlier_max_id INTEGER NOT NULL DEFAULT 0  -- the same in earlier files
 ) STRICT;
 
@@ -138,6 +139,8 @@ CREATE TABLE decision (
     denied_by   TEXT,             -- us, other
     enforced_by TEXT    NOT NULL,
     policy      TEXT,
+    rule        TEXT,             -- of the policy
+    exception   INTEGER NOT NULL, -- it passed only by an exception to that rule
     generation  INTEGER NOT NULL
 ) STRICT;
 
@@ -175,7 +178,8 @@ CREATE TABLE access (
     cgroup_path          TEXT,             -- where it is not the one at the workload's root
     PRIMARY KEY (boot, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX access_by_workload ON access (boot, workload);
+-- Refused rows stand apart in it, so that they can be shed last.
+CREATE INDEX access_by_workload ON access (boot, workload, (verdict <> 'allowed'));
 CREATE INDEX access_by_secret ON access (secret);
 CREATE INDEX access_refused ON access (verdict) WHERE verdict <> 'allowed';
 
@@ -205,7 +209,7 @@ CREATE TABLE connection (
     cgroup_path   TEXT,
     PRIMARY KEY (boot, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX connection_by_workload ON connection (boot, workload);
+CREATE INDEX connection_by_workload ON connection (boot, workload, (verdict <> 'allowed'));
 CREATE INDEX connection_refused ON connection (verdict) WHERE verdict <> 'allowed';
 
 -- Events that are known to be missing.
@@ -233,12 +237,14 @@ CREATE TABLE usage (
 ANALYZE sqlite_schema;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('access', 'access', '1000000 500000 1'),
-    ('access', 'access_by_workload', '1000000 500000 1000'),
+    ('access', 'access_by_workload', '1000000 500000 1000 1000'),
     ('access', 'access_by_secret', '1000000 1000'),
     ('access', 'access_refused', '100 50'),
     ('connection', 'connection', '1000000 500000 1'),
-    ('connection', 'connection_by_workload', '1000000 500000 1000'),
+    ('connection', 'connection_by_workload', '1000000 500000 1000 1000'),
     ('connection', 'connection_refused', '100 50'),
+    ('attempt', 'attempt', '10000 5000 1'),
+    ('attempt', 'attempt_by_workload', '10000 5000 100'),
     ('process', 'process', '100000 50000 1'),
     ('process', 'process_by_workload', '100000 50000 100'),
     ('process', 'process_by_pid', '100000 50000 2 1'),
@@ -259,7 +265,7 @@ SELECT printf('%s-%x', substr(b.boot_id, 1, 8), a.id) AS id,
        w.name AS workload, w.namespace, w.pod, w.container, w.container_id, coalesce(a.cgroup_path, w.cgroup_path) AS cgroup,
        p.binary, p.origin AS binary_origin, p.interpreter, a.pid, p.parent_pid AS ppid, coalesce(a.uid, p.uid) AS uid, p.exec_session,
        s.display AS secret, s.key, s.kind AS secret_kind, a.how, a.mode,
-       a.target_relation, a.target_pid, a.verdict, d.denied_by, d.enforced_by, d.policy, d.generation,
+       a.target_relation, a.target_pid, a.verdict, d.denied_by, d.enforced_by, d.policy, d.rule, d.exception, d.generation,
        w.image, w.labels, b.boot_id
 FROM access a
 JOIN boots b ON b.boot = a.boot
@@ -282,7 +288,7 @@ SELECT printf('%s-%x', substr(b.boot_id, 1, 8), c.id) AS id,
        w.name AS workload, w.namespace, w.pod, w.container, w.container_id, coalesce(c.cgroup_path, w.cgroup_path) AS cgroup,
        p.binary, p.origin AS binary_origin, p.interpreter, c.pid, p.parent_pid AS ppid, coalesce(c.uid, p.uid) AS uid, p.exec_session,
        c.destination, c.port, c.protocol, c.family, c.unconnected, c.tainted_by,
-       c.verdict, d.denied_by, d.enforced_by, d.policy, d.generation, b.boot_id
+       c.verdict, d.denied_by, d.enforced_by, d.policy, d.rule, d.exception, d.generation, b.boot_id
 FROM connection c
 JOIN boots b ON b.boot = c.boot
 JOIN decision d ON d.id = c.decision
@@ -291,6 +297,34 @@ LEFT JOIN workload w ON w.boot = c.boot AND w.workload = c.workload AND w.valid_
     (SELECT max(v.valid_from_boot_ns) FROM workload v
      WHERE v.boot = c.boot AND v.workload = c.workload AND v.valid_from_boot_ns <= c.first_boot_ns),
     (SELECT min(v.valid_from_boot_ns) FROM workload v WHERE v.boot = c.boot AND v.workload = c.workload));
+
+CREATE VIEW attempts AS
+SELECT printf('%s-%x', substr(b.boot_id, 1, 8), t.id) AS id,
+       strftime('%Y-%m-%dT%H:%M:%S', (b.booted_ns + t.at_boot_ns) / 1000000000, 'unixepoch')
+           || printf('.%09dZ', (b.booted_ns + t.at_boot_ns) % 1000000000) AS at,
+       b.booted_ns + t.at_boot_ns AS at_ns,
+       w.name AS workload, w.namespace, w.pod, w.container, w.container_id, coalesce(t.cgroup_path, w.cgroup_path) AS cgroup,
+       p.binary, p.origin AS binary_origin, p.interpreter, t.pid, p.parent_pid AS ppid, coalesce(t.uid, p.uid) AS uid, p.exec_session,
+       t.what, t.object, t.origin AS object_origin,
+       t.verdict, d.denied_by, d.enforced_by, d.policy, d.rule, d.exception, d.generation, b.boot_id
+FROM attempt t
+JOIN boots b ON b.boot = t.boot
+JOIN decision d ON d.id = t.decision
+LEFT JOIN process p ON p.boot = t.boot AND p.exec = t.exec
+LEFT JOIN workload w ON w.boot = t.boot AND w.workload = t.workload AND w.valid_from_boot_ns = coalesce(
+    (SELECT max(v.valid_from_boot_ns) FROM workload v
+     WHERE v.boot = t.boot AND v.workload = t.workload AND v.valid_from_boot_ns <= t.at_boot_ns),
+    (SELECT min(v.valid_from_boot_ns) FROM workload v WHERE v.boot = t.boot AND v.workload = t.workload));
+
+CREATE VIEW audits AS
+SELECT strftime('%Y-%m-%dT%H:%M:%S', (b.booted_ns + a.at_boot_ns) / 1000000000, 'unixepoch')
+           || printf('.%09dZ', (b.booted_ns + a.at_boot_ns) % 1000000000) AS at,
+       b.booted_ns + a.at_boot_ns AS at_ns, a.what, a.subject,
+       (SELECT w.name FROM workload w WHERE w.boot = a.boot AND w.workload = a.workload
+        ORDER BY w.valid_from_boot_ns DESC LIMIT 1) AS workload,
+       a.by_uid, a.by_pid, a.detail, b.boot_id
+FROM audit a
+JOIN boots b ON b.boot = a.boot;
 
 CREATE VIEW processes AS
 SELECT printf('%s-%x', substr(b.boot_id, 1, 8), p.exec) AS id,

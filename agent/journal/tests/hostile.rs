@@ -48,6 +48,8 @@ static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         Record::Access(access(0, 101, 10, volume("creds", "k"))),
         Record::Access(peek),
         Record::Connection(call),
+        Record::Attempt(attempt(0, 101, 10, "/tmp/x")),
+        Record::Audit(audit(26, AuditKind::Contained, "order")),
         Record::Loss(loss),
     ];
     journal.append_seen(&clock(), &boot(), &records, at(30)).unwrap();
@@ -90,6 +92,9 @@ fn ask_everything(dir: &Path) -> Vec<Completeness> {
     for filter in [Filter::default(), narrow] {
         told.extend(reader.accesses(&filter).map(|answer| written(&answer, &answer.completeness)));
         told.extend(reader.connections(&filter).map(|answer| written(&answer, &answer.completeness)));
+        told.extend(reader.attempts(&filter).map(|answer| written(&answer, &answer.completeness)));
+        told.extend(reader.audits(&filter).map(|answer| written(&answer, &answer.completeness)));
+        told.extend(reader.denials(&filter).map(|denials| denials.attempts.completeness));
         told.extend(reader.processes(&filter).map(|answer| written(&answer, &answer.completeness)));
         told.extend(reader.workloads(&filter).map(|answer| written(&answer, &answer.completeness)));
         told.extend(reader.secrets(&filter).map(|answer| written(&answer, &answer.completeness)));
@@ -142,7 +147,7 @@ fn nonsense() -> impl Strategy<Value = Value> {
 fn the_sample_itself_is_read_whole() {
     let dir = copied();
     let answers = ask_everything(dir.path());
-    assert_eq!(answers.len(), 12);
+    assert_eq!(answers.len(), 18);
     let unread = |told: &Completeness| told.reasons.iter().any(|why| why.contains("could not be read"));
     assert!(!answers.iter().any(unread), "{answers:?}");
     assert!(columns().len() > 80, "{:?}", columns());

@@ -66,6 +66,10 @@ pub struct Connection {
     pub enforced_by: EnforcedBy,
     /// The deciding policy, if one did.
     pub policy: Option<String>,
+    /// Which rule of it decided.
+    pub rule: Option<String>,
+    /// It passed only by an exception: `rule` is what it is excepted from.
+    pub exception: bool,
     /// Policy generation that decided; 0 where there is no policy.
     pub generation: u64,
 }

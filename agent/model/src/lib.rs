@@ -1,10 +1,12 @@
-//! The words of Cofferdam as types: workloads, secrets, processes, accesses, connections, losses.
+//! The words of Cofferdam as types: workloads, secrets, processes, accesses, connections, attempts, losses.
 //!
 //! Pure data: nothing in this crate does I/O, knows a kernel layout or holds a credential's value.
 
 #![forbid(unsafe_code)]
 
 mod access;
+mod attempt;
+mod audit;
 mod completeness;
 mod connection;
 mod glob;
@@ -20,6 +22,8 @@ mod verdict;
 mod workload;
 
 pub use access::{Access, AccessKind, AccessMode, Target, TargetRelation};
+pub use attempt::{Attempt, AttemptKind};
+pub use audit::{Audit, AuditKind, Peer};
 pub use completeness::Completeness;
 pub use connection::{Connection, Protocol};
 pub use glob::glob;
@@ -30,7 +34,9 @@ pub use loss::{Loss, LossReason};
 pub use process::{BinaryOrigin, Executable, Process, ProcessKey};
 pub use query::{Answer, Filter};
 pub use record::Record;
-pub use rows::{AccessRow, ConnectionRow, LossRow, ProcessRow, SecretRow, TargetRow, WorkloadRow};
+pub use rows::{
+    AccessRow, AttemptRow, AuditRow, ConnectionRow, LossRow, ProcessRow, SecretRow, TargetRow, WorkloadRow,
+};
 pub use secret::{SecretKind, SecretRef};
 pub use time::{BootTime, Clock, WallTime};
 pub use verdict::{DeniedBy, EnforcedBy, Verdict};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, BootTime, Connection, EventId, Loss, Process, ProcessKey, SecretRef, Workload, WorkloadId,
+    Access, Attempt, Audit, BootTime, Connection, EventId, Loss, Process, ProcessKey, SecretRef, Workload,
+    WorkloadId,
 };
 
 /// One entry for the journal. Records refer to each other by id, so that names may arrive late: a later record
@@ -41,6 +42,10 @@ pub enum Record {
     Access(Access),
     /// A connection was made.
     Connection(Connection),
+    /// Something else was refused, or would have been.
+    Attempt(Attempt),
+    /// Something was done to the enforcement, or by it.
+    Audit(Audit),
     /// Events were lost.
     Loss(Loss),
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccessKind, AccessMode, BinaryOrigin, BootId, DeniedBy, EnforcedBy, LossReason, Protocol, SecretKind,
-    TargetRelation, Verdict, WallTime,
+    AccessKind, AccessMode, AttemptKind, AuditKind, BinaryOrigin, BootId, DeniedBy, EnforcedBy, LossReason,
+    Peer, Protocol, SecretKind, TargetRelation, Verdict, WallTime,
 };
 
 /// The process whose environment or memory was read.
@@ -89,6 +89,10 @@ pub struct AccessRow {
     pub enforced_by: EnforcedBy,
     /// Deciding policy.
     pub policy: Option<String>,
+    /// Deciding rule of the policy.
+    pub rule: Option<String>,
+    /// It passed only by an exception to that rule.
+    pub exception: bool,
     /// Policy generation.
     pub generation: u64,
     /// Order among the workload's first reads.
@@ -162,8 +166,94 @@ pub struct ConnectionRow {
     pub enforced_by: EnforcedBy,
     /// Deciding policy.
     pub policy: Option<String>,
+    /// Deciding rule of the policy.
+    pub rule: Option<String>,
+    /// It passed only by an exception to that rule.
+    pub exception: bool,
     /// Policy generation.
     pub generation: u64,
+}
+
+/// A row of `cofferdam attempts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptRow {
+    /// As in [`AccessRow`].
+    pub id: String,
+    /// When.
+    pub at: WallTime,
+    /// Stable workload name.
+    pub workload: Option<String>,
+    /// Kubernetes namespace.
+    pub namespace: Option<String>,
+    /// Pod name.
+    pub pod: Option<String>,
+    /// Container name.
+    pub container: Option<String>,
+    /// Container id.
+    pub container_id: Option<String>,
+    /// Path of the cgroup.
+    pub cgroup: Option<String>,
+    /// Binary as named at exec: of the process that tried.
+    pub binary: Option<String>,
+    /// `major:minor/inode`.
+    pub binary_inode: Option<String>,
+    /// Where the binary comes from.
+    pub binary_origin: BinaryOrigin,
+    /// Interpreter, for scripts.
+    pub interpreter: Option<String>,
+    /// Host thread-group id.
+    pub pid: Option<u32>,
+    /// Birth of the process.
+    pub process_start: Option<WallTime>,
+    /// Boot.
+    pub boot_id: BootId,
+    /// Parent's host thread-group id.
+    pub ppid: Option<u32>,
+    /// Host user id.
+    pub uid: Option<u32>,
+    /// Entered after the container's first process ran.
+    pub exec_session: Option<bool>,
+    /// What was tried.
+    pub what: AttemptKind,
+    /// On what: a path, a signal, a socket family.
+    pub object: String,
+    /// `major:minor/inode` of it, where it is a file.
+    pub object_inode: Option<String>,
+    /// Where it comes from, where it was to be executed.
+    pub object_origin: Option<BinaryOrigin>,
+    /// Our decision.
+    pub verdict: Verdict,
+    /// Who refused.
+    pub denied_by: Option<DeniedBy>,
+    /// What enforces here.
+    pub enforced_by: EnforcedBy,
+    /// Deciding policy.
+    pub policy: Option<String>,
+    /// Deciding rule of the policy.
+    pub rule: Option<String>,
+    /// It passed only by an exception to that rule.
+    pub exception: bool,
+    /// Policy generation.
+    pub generation: u64,
+}
+
+/// A row of `cofferdam audit`: what was done to the enforcement, or by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// When.
+    pub at: WallTime,
+    /// What was done.
+    pub what: AuditKind,
+    /// To which policy, exception or order.
+    pub subject: String,
+    /// Stable name of the workload that it concerned, if it was one.
+    pub workload: Option<String>,
+    /// Who asked for it; `null`: the agent itself.
+    pub by: Option<Peer>,
+    /// In words.
+    pub detail: String,
+    /// Boot.
+    pub boot_id: BootId,
 }
 
 /// A program that a process of a workload ran; the nodes of `cofferdam timeline`.

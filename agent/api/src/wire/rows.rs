@@ -1,7 +1,8 @@
 //! Which fields the messages have, and how rows are put into replies.
 
 use cofferdam_model::{
-    AccessRow, Completeness, ConnectionRow, Filter, LossRow, ProcessRow, SecretRow, TargetRow, WorkloadRow,
+    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, Filter, LossRow, Peer, ProcessRow,
+    SecretRow, TargetRow, WorkloadRow,
 };
 
 use super::{Malformed, Problem, Wire, wire};
@@ -18,14 +19,21 @@ wire! {
     AccessRow {
         id, first, last, count, workload, namespace, pod, container, container_id, cgroup, binary, binary_inode,
         binary_origin, interpreter, pid, process_start, boot_id, ppid, uid, exec_session, secret, secret_kind,
-        secret_uid, key, how, mode, target, verdict, denied_by, enforced_by, policy, generation, order, image,
+        secret_uid, key, how, mode, target, verdict, denied_by, enforced_by, policy, rule, exception, generation, order, image,
         labels,
     }
     ConnectionRow {
         id, first, last, count, workload, namespace, pod, container, container_id, cgroup, binary, binary_inode,
         binary_origin, interpreter, pid, process_start, boot_id, ppid, uid, exec_session, destination, port,
-        protocol, family, unconnected, tainted_by, verdict, denied_by, enforced_by, policy, generation,
+        protocol, family, unconnected, tainted_by, verdict, denied_by, enforced_by, policy, rule, exception, generation,
     }
+    AttemptRow {
+        id, at, workload, namespace, pod, container, container_id, cgroup, binary, binary_inode, binary_origin,
+        interpreter, pid, process_start, boot_id, ppid, uid, exec_session, what, object, object_inode,
+        object_origin, verdict, denied_by, enforced_by, policy, rule, exception, generation,
+    }
+    AuditRow { at, what, subject, workload, by, detail, boot_id }
+    Peer { uid, pid }
     ProcessRow {
         id, parent, began, ended, workload, pid, process_start, ppid, uid, binary, binary_inode, binary_origin,
         interpreter, interpreter_inode, exec_session, runtime, adopted,
@@ -67,6 +75,8 @@ impl Wire for Event {
             Self::Process(row) => Kind::Process(row.encode()),
             Self::Access(row) => Kind::Access(row.encode()),
             Self::Connection(row) => Kind::Connection(row.encode()),
+            Self::Attempt(row) => Kind::Attempt(row.encode()),
+            Self::Audit(row) => Kind::Audit(row.encode()),
             Self::Loss(row) => Kind::Loss(row.encode()),
         };
         proto::Event { event: Some(event) }
@@ -78,6 +88,8 @@ impl Wire for Event {
             Some(Kind::Process(row)) => ProcessRow::decode(row).map(Self::from),
             Some(Kind::Access(row)) => AccessRow::decode(row).map(Self::from),
             Some(Kind::Connection(row)) => ConnectionRow::decode(row).map(Self::from),
+            Some(Kind::Attempt(row)) => AttemptRow::decode(row).map(Self::from),
+            Some(Kind::Audit(row)) => AuditRow::decode(row).map(Self::from),
             Some(Kind::Loss(row)) => LossRow::decode(row).map(Self::from),
             None => Err(Malformed { message: "Event", field: "event", problem: Problem::Absent }),
         }
@@ -114,6 +126,8 @@ macro_rules! chunk {
 chunk! {
     AccessRow in AccessesReply,
     ConnectionRow in ConnectionsReply,
+    AttemptRow in AttemptsReply,
+    AuditRow in AuditsReply,
     Event in TimelineReply,
     WorkloadRow in WorkloadsReply,
     SecretRow in SecretsReply,

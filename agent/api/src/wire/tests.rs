@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use cofferdam_model::{
-    AccessKind, AccessRow, BinaryOrigin, Completeness, Filter, LossRow, SecretKind, Verdict, WallTime,
-    WorkloadRow,
+    AccessKind, AccessRow, AttemptRow, AuditKind, AuditRow, BinaryOrigin, Completeness, Filter, LossRow,
+    Peer, SecretKind, Verdict, WallTime, WorkloadRow,
 };
 use proptest::prelude::*;
 use prost::Message as _;
@@ -44,6 +44,8 @@ fn every_word_travels() {
     words_travel::<cofferdam_model::DeniedBy>();
     words_travel::<cofferdam_model::EnforcedBy>();
     words_travel::<AccessKind>();
+    words_travel::<cofferdam_model::AttemptKind>();
+    words_travel::<cofferdam_model::AuditKind>();
     words_travel::<cofferdam_model::AccessMode>();
     words_travel::<cofferdam_model::TargetRelation>();
     words_travel::<BinaryOrigin>();
@@ -69,10 +71,45 @@ pub(crate) fn access() -> AccessRow {
             "relation": "other", "pid": 7, "process_start": "1969-12-31T23:59:59.5Z", "workload": "host",
             "binary": "/sbin/init"
         },
-        "verdict": "denied", "denied_by": "us", "enforced_by": "lsm", "policy": "payments", "generation": 12,
-        "order": 2, "image": "registry/web:1", "labels": { "app": "web" }
+        "verdict": "denied", "denied_by": "us", "enforced_by": "lsm", "policy": "payments", "rule": "db",
+        "exception": true, "generation": 12, "order": 2, "image": "registry/web:1", "labels": { "app": "web" }
     }))
     .unwrap()
+}
+
+/// As little as possible of the same in an attempt.
+fn attempt(origin: Option<BinaryOrigin>) -> AttemptRow {
+    serde_json::from_value(serde_json::json!({
+        "id": "0a1b2c3d-20", "at": "2026-11-22T05:00:00.000000001Z", "workload": null, "namespace": null,
+        "pod": null, "container": null, "container_id": null, "cgroup": null, "binary": "/bin/sh",
+        "binary_inode": null, "binary_origin": "image", "interpreter": null, "pid": 7, "process_start": null,
+        "boot_id": "0a1b2c3d-1111-2222-3333-444455556666", "ppid": null, "uid": null, "exec_session": null,
+        "what": "map-code", "object": "/tmp/x", "object_inode": "0:40/78", "object_origin": origin,
+        "verdict": "would-deny", "denied_by": null, "enforced_by": "observe-only", "policy": "payments",
+        "rule": "ex", "exception": false, "generation": 3
+    }))
+    .unwrap()
+}
+
+#[test]
+fn attempts_and_acts_travel_with_every_field_and_without() {
+    for origin in [None, Some(BinaryOrigin::Written)] {
+        travels(&attempt(origin));
+        travels(&Event::from(attempt(origin)));
+    }
+    for by in [None, Some(Peer { uid: 0, pid: 0 })] {
+        let act = AuditRow {
+            at: WallTime::from_nanos(1),
+            what: AuditKind::PolicyRolledBack,
+            subject: "payments/api".into(),
+            workload: by.map(|_| "shop/web-1/app".into()),
+            by,
+            detail: "nobody confirmed it within 5m".into(),
+            boot_id: access().boot_id,
+        };
+        travels(&act);
+        travels(&Event::from(act));
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! How words travel: as enums whose zero is not a word.
 
 use cofferdam_model::{
-    AccessKind, AccessMode, BinaryOrigin, DeniedBy, EnforcedBy, LossReason, Protocol, SecretKind,
-    TargetRelation, Verdict,
+    AccessKind, AccessMode, AttemptKind, AuditKind, BinaryOrigin, DeniedBy, EnforcedBy, LossReason, Protocol,
+    SecretKind, TargetRelation, Verdict,
 };
 
 use super::{Field, Problem};
@@ -64,6 +64,8 @@ words! {
     Verdict { Allowed, Denied, WouldDeny }
     DeniedBy { Us, Other }
     EnforcedBy { Lsm, FmodRet, Cgroup, Fanotify, ObserveOnly, LateBind, PathOnly }
+    AttemptKind { Execute, MapCode, Socket, Signal, Ptrace, AgentFile, Bpf, Mount, Unix }
+    AuditKind { PolicyApplied, PolicyRemoved, PolicyRefused, PolicyRolledBack, PolicyConfirmed, ExceptionAccepted, ExceptionExpired, LateBind, Held, Contained, Released, Unloaded }
     AccessKind { Open, Receive, Mmap, Environ, Ptrace, Held }
     AccessMode { Read, Write, ReadWrite, Attach }
     TargetRelation { Own, Sibling, Other }

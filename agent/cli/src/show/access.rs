@@ -5,7 +5,7 @@ use cofferdam_api::Ending;
 use cofferdam_model::{AccessRow, Filter};
 
 use super::parts::secret_cell;
-use super::{Row, how, number, program, verdict, workload_name};
+use super::{Decided, Row, how, number, program, workload_name};
 use crate::moment::to_millis;
 use crate::source::{Sink, Source};
 use crate::table::{Cell, Shorten, Table};
@@ -31,6 +31,7 @@ impl Row for AccessRow {
                 "ORDER>",
                 "ENFORCED BY",
                 "POLICY",
+                "RULE",
                 "ID",
             ]);
         }
@@ -43,7 +44,7 @@ impl Row for AccessRow {
                 secret_cell(row),
                 how(row.how, row.mode).into(),
                 Cell::new(PLAIN, number(row.count)),
-                verdict(row.verdict, row.denied_by).into(),
+                Decided::from(row).verdict().into(),
             ];
             if wide {
                 cells.extend([
@@ -56,6 +57,7 @@ impl Row for AccessRow {
                     or_dash(row.order),
                     Cell::new(PLAIN, row.enforced_by.as_str()),
                     or_dash(row.policy.as_deref()),
+                    or_dash(row.rule.as_deref()),
                     Cell::new(DIM, &row.id),
                 ]);
             }

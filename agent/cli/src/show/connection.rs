@@ -5,7 +5,7 @@ use cofferdam_api::Ending;
 use cofferdam_model::{ConnectionRow, Filter};
 
 use super::access::or_dash;
-use super::{Row, destination, number, program, taint, verdict, workload_name};
+use super::{Decided, Row, destination, number, program, taint, workload_name};
 use crate::moment::to_millis;
 use crate::source::{Sink, Source};
 use crate::table::{Cell, Shorten, Table};
@@ -31,6 +31,7 @@ impl Row for ConnectionRow {
                 "FAMILY>",
                 "ENFORCED BY",
                 "POLICY",
+                "RULE",
                 "ID",
             ]);
         }
@@ -42,7 +43,7 @@ impl Row for ConnectionRow {
                 program(row.binary.as_deref(), row.pid, row.binary_origin, row.exec_session),
                 destination(row).into(),
                 Cell::new(PLAIN, number(row.count)),
-                verdict(row.verdict, row.denied_by).into(),
+                Decided::from(row).verdict().into(),
                 if row.tainted_by.is_empty() { Cell::new(DIM, "-") } else { taint(&row.tainted_by).into() },
             ];
             if wide {
@@ -55,6 +56,7 @@ impl Row for ConnectionRow {
                     Cell::new(PLAIN, row.family.to_string()),
                     Cell::new(PLAIN, row.enforced_by.as_str()),
                     or_dash(row.policy.as_deref()),
+                    or_dash(row.rule.as_deref()),
                     Cell::new(DIM, &row.id),
                 ]);
             }

@@ -1,8 +1,12 @@
 //! Answers for people. Pure: rows in, styled lines out.
 
 mod access;
+mod attempt;
+mod audit;
 mod completeness;
 mod connection;
+mod decided;
+mod denial;
 mod doctor;
 mod explanation;
 mod order;
@@ -16,7 +20,10 @@ mod tests;
 mod watch;
 mod workload;
 
+pub(crate) use attempt::tried;
+pub(crate) use audit::act;
 pub(crate) use completeness::{closing, count_of};
+pub(crate) use decided::Decided;
 pub(crate) use doctor::{doctor, is_well};
 pub(crate) use explanation::explanation;
 pub(crate) use order::{contained, orders, released, unloaded};

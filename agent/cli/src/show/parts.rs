@@ -1,8 +1,6 @@
 //! How single values look, the same in every answer.
 
-use cofferdam_model::{
-    AccessKind, AccessMode, AccessRow, BinaryOrigin, ConnectionRow, DeniedBy, TargetRelation, Verdict,
-};
+use cofferdam_model::{AccessKind, AccessMode, AccessRow, BinaryOrigin, ConnectionRow, TargetRelation};
 
 use crate::table::{Cell, Shorten};
 use crate::text::{BAD, BOLD, DIM, Line, NOTABLE, PLAIN};
@@ -102,20 +100,6 @@ pub(crate) fn how(how: AccessKind, mode: AccessMode) -> Line {
             Line::of(PLAIN, how.as_str()).with(NOTABLE, format!(" {mode}"))
         }
     }
-}
-
-/// The verdict; who refused if it was not us.
-pub(crate) fn verdict(verdict: Verdict, denied_by: Option<DeniedBy>) -> Line {
-    let style = match verdict {
-        Verdict::Allowed => PLAIN,
-        Verdict::Denied => BAD,
-        Verdict::WouldDeny => NOTABLE,
-    };
-    let mut line = Line::of(style, verdict.as_str());
-    if denied_by == Some(DeniedBy::Other) {
-        line.push(PLAIN, " (by another)");
-    }
-    line
 }
 
 /// `10.0.0.5:5432/tcp`, `[fd00::1]:53/udp`.

@@ -1,10 +1,10 @@
 //! `watch`: one line per event, in columns that do not depend on what comes later.
 
 use cofferdam_api::Event;
-use cofferdam_model::{AccessRow, BinaryOrigin, ConnectionRow, LossRow, ProcessRow};
+use cofferdam_model::{AccessRow, AttemptRow, BinaryOrigin, ConnectionRow, LossRow, ProcessRow};
 
 use super::parts::COUNTED_ONLY;
-use super::{count_of, destination, how, number, process_flags, secret_name, taint, verdict};
+use super::{Decided, act, count_of, destination, how, number, process_flags, secret_name, taint, tried};
 use crate::moment::to_millis;
 use crate::text::{BAD, BOLD, DIM, GOOD, Line, NOTABLE, PLAIN};
 
@@ -45,12 +45,15 @@ fn line(event: &Event, columns: usize) -> Line {
         Event::Process(row) => process(row),
         Event::Access(row) => ("access", BOLD, access(row)),
         Event::Connection(row) => ("connect", BOLD, connection(row)),
+        Event::Attempt(row) => ("attempt", BOLD, attempt(row)),
+        Event::Audit(row) => ("audit", NOTABLE, act(row)),
         Event::Loss(row) if row.reason.is_loss() => ("LOST", BAD, loss(row)),
         Event::Loss(row) => ("counted", NOTABLE, loss(row)),
     };
     line.append(padded(Line::of(style, kind), KIND));
     let workload = match event.workload() {
         Some(workload) => Line::of(PLAIN, workload),
+        None if matches!(event, Event::Audit(_)) => Line::of(DIM, "-"),
         None => Line::of(NOTABLE, "unknown"),
     };
     line.append(padded(workload, columns));
@@ -116,7 +119,7 @@ fn access(row: &AccessRow) -> Line {
     line.append(secret_name(row));
     line.push(PLAIN, "  ");
     line.append(how(row.how, row.mode));
-    line.append(outcome(row.count, verdict(row.verdict, row.denied_by)));
+    line.append(outcome(row.count, row.into()));
     line
 }
 
@@ -124,7 +127,7 @@ fn connection(row: &ConnectionRow) -> Line {
     let mut line = actor(row.binary.as_deref(), row.pid, row.binary_origin, row.exec_session);
     line.push(PLAIN, "  ");
     line.append(destination(row));
-    line.append(outcome(row.count, verdict(row.verdict, row.denied_by)));
+    line.append(outcome(row.count, row.into()));
     if !row.tainted_by.is_empty() {
         line.push(PLAIN, "  after ");
         line.append(taint(&row.tainted_by));
@@ -132,13 +135,21 @@ fn connection(row: &ConnectionRow) -> Line {
     line
 }
 
-fn outcome(count: u64, verdict: Line) -> Line {
+fn attempt(row: &AttemptRow) -> Line {
+    let mut line = actor(row.binary.as_deref(), row.pid, row.binary_origin, row.exec_session);
+    line.push(PLAIN, "  ");
+    line.append(tried(row));
+    line.append(outcome(1, row.into()));
+    line
+}
+
+fn outcome(count: u64, decided: Decided<'_>) -> Line {
     let mut line = Line::new();
     if count > 1 {
         line.push(PLAIN, format!(" ×{}", number(count)));
     }
     line.push(PLAIN, "  ");
-    line.append(verdict);
+    line.append(decided.in_full());
     line
 }
 

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use cofferdam_api::{BackendError, Ending, Event, Rows};
-use cofferdam_journal::{Error, Reader};
-use cofferdam_model::{AccessRow, Answer, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_journal::{Denials, Error, Reader, Timeline};
+use cofferdam_model::{
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow,
+};
 
 use super::{Sink, Source};
 
@@ -30,6 +32,21 @@ fn pour<Row>(answer: Answer<Row>, sink: &mut Sink<'_, Row>) -> Result<Ending> {
     Ok(Ending { completeness: answer.completeness, since: answer.since, until: answer.until })
 }
 
+/// Pours an answer that is made up of several kinds of rows.
+fn together(
+    sink: &mut Sink<'_, Event>,
+    push: impl FnOnce(&mut Rows<'_, Event>) -> Result<Ending, BackendError>,
+) -> Result<Ending> {
+    let mut events = Vec::new();
+    let mut collect = |event| {
+        events.push(event);
+        Ok(())
+    };
+    let ending = push(&mut Rows::new(&mut collect)).map_err(|error| anyhow!(error))?;
+    sink(events)?;
+    Ok(ending)
+}
+
 macro_rules! questions {
     ($($name:ident -> $row:ty),+ $(,)?) => {$(
         fn $name(&mut self, filter: &Filter, sink: &mut Sink<'_, $row>) -> Result<Ending> {
@@ -42,22 +59,20 @@ impl Source for CopiedJournal {
     questions! {
         accesses -> AccessRow,
         connections -> ConnectionRow,
+        attempts -> AttemptRow,
+        audits -> AuditRow,
         workloads -> WorkloadRow,
         secrets -> SecretRow,
     }
 
     fn timeline(&mut self, filter: &Filter, sink: &mut Sink<'_, Event>) -> Result<Ending> {
-        let timeline = self.0.timeline(filter)?;
-        let mut events = Vec::new();
-        let mut collect = |event| {
-            events.push(event);
-            Ok(())
-        };
-        let mut rows = Rows::new(&mut collect);
-        let ending = rows
-            .timeline(timeline.processes, timeline.accesses, timeline.connections, timeline.losses)
-            .map_err(|error: BackendError| anyhow!(error))?;
-        sink(events)?;
-        Ok(ending)
+        let Timeline { processes, accesses, connections, attempts, audits, losses } =
+            self.0.timeline(filter)?;
+        together(sink, |rows| rows.timeline(processes, accesses, connections, attempts, audits, losses))
+    }
+
+    fn denials(&mut self, filter: &Filter, sink: &mut Sink<'_, Event>) -> Result<Ending> {
+        let Denials { accesses, connections, attempts } = self.0.denials(filter)?;
+        together(sink, |rows| rows.denials(accesses, connections, attempts, filter.limit))
     }
 }

@@ -8,7 +8,7 @@ pub(crate) use socket::{Agent, WatchEnd, WatchMoment};
 
 use anyhow::Result;
 use cofferdam_api::{Ending, Event};
-use cofferdam_model::{AccessRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
 
 /// Takes rows in chunks, oldest first.
 pub(crate) type Sink<'a, Row> = dyn FnMut(Vec<Row>) -> Result<()> + 'a;
@@ -19,7 +19,13 @@ pub(crate) trait Source {
     fn accesses(&mut self, filter: &Filter, sink: &mut Sink<'_, AccessRow>) -> Result<Ending>;
     /// Who connected where.
     fn connections(&mut self, filter: &Filter, sink: &mut Sink<'_, ConnectionRow>) -> Result<Ending>;
-    /// Programs, accesses, connections and losses, in any order.
+    /// What else a rule decided.
+    fn attempts(&mut self, filter: &Filter, sink: &mut Sink<'_, AttemptRow>) -> Result<Ending>;
+    /// What was refused or would have been.
+    fn denials(&mut self, filter: &Filter, sink: &mut Sink<'_, Event>) -> Result<Ending>;
+    /// What was done to the enforcement, or by it.
+    fn audits(&mut self, filter: &Filter, sink: &mut Sink<'_, AuditRow>) -> Result<Ending>;
+    /// Programs, accesses, connections, attempts, acts and losses, in any order.
     fn timeline(&mut self, filter: &Filter, sink: &mut Sink<'_, Event>) -> Result<Ending>;
     /// What runs and ran here.
     fn workloads(&mut self, filter: &Filter, sink: &mut Sink<'_, WorkloadRow>) -> Result<Ending>;

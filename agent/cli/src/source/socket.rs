@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use cofferdam_api::{Client, ClientError, Doctor, Ending, Event, Replies, Status, WatchBatch};
-use cofferdam_model::{AccessRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -110,6 +110,9 @@ impl Source for Agent {
     questions! {
         accesses -> AccessRow,
         connections -> ConnectionRow,
+        attempts -> AttemptRow,
+        denials -> Event,
+        audits -> AuditRow,
         timeline -> Event,
         workloads -> WorkloadRow,
         secrets -> SecretRow,

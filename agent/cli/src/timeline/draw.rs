@@ -1,10 +1,12 @@
 //! The tree as lines: a time on the left, the tree beside it.
 
-use cofferdam_model::{AccessRow, ConnectionRow, DeniedBy, ProcessRow, Verdict, WallTime};
+use cofferdam_model::{AccessRow, AttemptRow, ConnectionRow, ProcessRow, WallTime};
 
 use super::tree::{Happening, Head, Process, Tree};
 use crate::moment::{between, offset, span, to_millis};
-use crate::show::{count_of, destination, how, number, process_flags, secret_name, taint, verdict};
+use crate::show::{
+    Decided, act, count_of, destination, how, number, process_flags, secret_name, taint, tried,
+};
 use crate::text::{BAD, BOLD, DIM, Line, NOTABLE, PLAIN};
 
 /// Levels that are drawn; what lies deeper is drawn at this depth, with its depth as a number.
@@ -85,12 +87,13 @@ fn heading(tree: &Tree<'_>, began: WallTime) -> Vec<Line> {
         Some(name) => Line::of(BOLD, name),
         None => Line::of(NOTABLE, "unknown workload"),
     };
-    let mut counts = [0u64; 2];
+    let mut counts = [0u64; 3];
     let happenings = tree.processes.iter().flat_map(|process| &process.happenings).chain(&tree.top);
     for happening in happenings {
         match happening {
             Happening::Access(_) => counts[0] += 1,
             Happening::Connection(_) => counts[1] += 1,
+            Happening::Attempt(_) => counts[2] += 1,
             _ => {}
         }
     }
@@ -103,8 +106,10 @@ fn heading(tree: &Tree<'_>, began: WallTime) -> Vec<Line> {
         processes.push_str(&format!(" (and {left_out} of the runtime)"));
     }
     let accesses = if counts[0] == 1 { "1 access".to_owned() } else { format!("{} accesses", counts[0]) };
+    let attempts =
+        if counts[2] > 0 { format!(", {}", count_of(counts[2], "attempt")) } else { String::new() };
     let summary = format!(
-        "from {} UTC: {processes}, {accesses}, {}",
+        "from {} UTC: {processes}, {accesses}, {}{attempts}",
         to_millis(began),
         count_of(counts[1], "connection")
     );
@@ -132,6 +137,8 @@ fn content(tree: &Tree<'_>, happening: &Happening<'_>) -> Line {
         Happening::Exec(row) => exec(row),
         Happening::Access(row) => access(row),
         Happening::Connection(row) => connection(row),
+        Happening::Attempt(row) => attempt(row),
+        Happening::Audit(row) => act(row),
         Happening::Loss(row) if !row.reason.is_loss() => Line::of(NOTABLE, "counted")
             .with(PLAIN, format!(" {} of {}: {}", count_of(row.count, "event"), row.hook, row.reason)),
         Happening::Loss(row) => Line::of(BAD, format!("LOST {}", count_of(row.count, "event")))
@@ -156,6 +163,7 @@ fn process(tree: &Tree<'_>, process: &Process<'_>) -> Line {
         }
         Head::Access(row) => line.append(heard_of(row.binary.as_deref(), row.pid)),
         Head::Connection(row) => line.append(heard_of(row.binary.as_deref(), row.pid)),
+        Head::Attempt(row) => line.append(heard_of(row.binary.as_deref(), row.pid)),
     }
     if let Some(ended) = process.ended() {
         line.push(DIM, format!(" · ended after {}", span(between(process.born(), ended))));
@@ -195,7 +203,7 @@ fn access(row: &AccessRow) -> Line {
     line.append(secret_name(row));
     line.push(PLAIN, "  ");
     line.append(how(row.how, row.mode));
-    line.append(outcome(row.count, row.verdict, row.denied_by));
+    line.append(outcome(row.count, row.into()));
     line.append(itemised(row.pid));
     line
 }
@@ -206,12 +214,18 @@ fn connection(row: &ConnectionRow) -> Line {
         line.push(PLAIN, " ");
         line.append(destination(row));
     }
-    line.append(outcome(row.count, row.verdict, row.denied_by));
+    line.append(outcome(row.count, row.into()));
     if !row.tainted_by.is_empty() {
         line.push(PLAIN, "  after ");
         line.append(taint(&row.tainted_by));
     }
     line.append(itemised(row.pid));
+    line
+}
+
+fn attempt(row: &AttemptRow) -> Line {
+    let mut line = tried(row);
+    line.append(outcome(1, row.into()));
     line
 }
 
@@ -223,15 +237,15 @@ fn itemised(pid: Option<u32>) -> Line {
     }
 }
 
-/// How often, and the verdict unless it was simply allowed.
-fn outcome(count: u64, decided: Verdict, denied_by: Option<DeniedBy>) -> Line {
+/// How often, and the verdict with its rule unless it was simply allowed.
+fn outcome(count: u64, decided: Decided<'_>) -> Line {
     let mut line = Line::new();
     if count != 1 {
         line.push(PLAIN, format!(" ×{}", number(count)));
     }
-    if decided != Verdict::Allowed || denied_by.is_some() {
+    if !decided.is_plain() {
         line.push(PLAIN, "  ");
-        line.append(verdict(decided, denied_by));
+        line.append(decided.in_full());
     }
     line
 }
@@ -241,6 +255,7 @@ fn in_exec_session(head: Head<'_>) -> Option<bool> {
         Head::Program(row) => row.exec_session,
         Head::Access(row) => row.exec_session,
         Head::Connection(row) => row.exec_session,
+        Head::Attempt(row) => row.exec_session,
     }
 }
 
@@ -249,6 +264,7 @@ fn uid(head: Head<'_>) -> Option<u32> {
         Head::Program(row) => Some(row.uid),
         Head::Access(row) => row.uid,
         Head::Connection(row) => row.uid,
+        Head::Attempt(row) => row.uid,
     }
 }
 

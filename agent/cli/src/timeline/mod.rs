@@ -22,7 +22,13 @@ pub(crate) fn timeline(timeline: &Timeline, filter: &Filter, columns: Option<usi
         lines.push(Line::of(DIM, show::nothing("events", filter)));
         lines.push(Line::new());
     }
-    let lists = [timeline.processes.len(), timeline.accesses.len(), timeline.connections.len()];
+    let lists = [
+        timeline.processes.len(),
+        timeline.accesses.len(),
+        timeline.connections.len(),
+        timeline.attempts.len(),
+        timeline.audits.len(),
+    ];
     if let Some(limit) = filter.limit
         && lists.iter().any(|&length| length as u64 >= limit)
     {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use cofferdam_api::Timeline;
-use cofferdam_model::{AccessRow, ConnectionRow, LossRow, ProcessRow, WallTime};
+use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, LossRow, ProcessRow, WallTime};
 
-/// A process, by its id and birth. The birth is unknown where only an access or a connection told of it.
+/// A process, by its id and birth. The birth is unknown where only what it did told of it.
 type Key = (u32, Option<WallTime>);
 
 /// What one workload did.
@@ -42,6 +42,8 @@ pub(super) enum Head<'a> {
     Access(&'a AccessRow),
     /// Only a connection tells of it.
     Connection(&'a ConnectionRow),
+    /// Only an attempt tells of it.
+    Attempt(&'a AttemptRow),
 }
 
 /// One thing under a process, or at the top.
@@ -53,6 +55,10 @@ pub(super) enum Happening<'a> {
     Access(&'a AccessRow),
     /// A connection was made.
     Connection(&'a ConnectionRow),
+    /// Something else was refused, or would have been.
+    Attempt(&'a AttemptRow),
+    /// Enforcement did something.
+    Audit(&'a AuditRow),
     /// A process was born.
     Child(usize, WallTime),
     /// Events were lost.
@@ -66,6 +72,8 @@ impl Happening<'_> {
             Self::Exec(row) => row.began,
             Self::Access(row) => row.first,
             Self::Connection(row) => row.first,
+            Self::Attempt(row) => row.at,
+            Self::Audit(row) => row.at,
             Self::Child(_, at) => *at,
             Self::Loss(row) => row.since,
         }
@@ -78,6 +86,7 @@ impl Head<'_> {
             Self::Program(row) => row.began,
             Self::Access(row) => row.first,
             Self::Connection(row) => row.first,
+            Self::Attempt(row) => row.at,
         }
     }
 }
@@ -95,6 +104,12 @@ pub(super) fn grow(timeline: &Timeline) -> Vec<Tree<'_>> {
     for row in &timeline.connections {
         workloads.entry(named(&row.workload)).or_default().connections.push(row);
     }
+    for row in &timeline.attempts {
+        workloads.entry(named(&row.workload)).or_default().attempts.push(row);
+    }
+    for row in &timeline.audits {
+        workloads.entry(named(&row.workload)).or_default().audits.push(row);
+    }
     for row in &timeline.losses {
         workloads.entry(named(&row.workload)).or_default().losses.push(row);
     }
@@ -110,6 +125,8 @@ struct Material<'a> {
     processes: Vec<&'a ProcessRow>,
     accesses: Vec<&'a AccessRow>,
     connections: Vec<&'a ConnectionRow>,
+    attempts: Vec<&'a AttemptRow>,
+    audits: Vec<&'a AuditRow>,
     losses: Vec<&'a LossRow>,
 }
 
@@ -145,6 +162,16 @@ impl<'a> Material<'a> {
                 None => tree.top.push(Happening::Connection(row)),
             }
         }
+        for row in self.attempts {
+            match row.pid {
+                Some(pid) => {
+                    let at = tree.process((pid, row.process_start), Head::Attempt(row), &mut index);
+                    tree.processes[at].happenings.push(Happening::Attempt(row));
+                }
+                None => tree.top.push(Happening::Attempt(row)),
+            }
+        }
+        tree.top.extend(self.audits.into_iter().map(Happening::Audit));
         tree.top.extend(self.losses.into_iter().map(Happening::Loss));
         tree.settle(&self.processes, &ids);
         tree
@@ -233,6 +260,7 @@ impl<'a> Tree<'a> {
             Head::Program(row) => row.ppid,
             Head::Access(row) => row.ppid,
             Head::Connection(row) => row.ppid,
+            Head::Attempt(row) => row.ppid,
         }?;
         let candidates = by_pid.get(&ppid)?.iter().copied();
         // Ids are reused: the latest that is older than the child.

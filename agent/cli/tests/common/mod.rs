@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use cofferdam_api::{
     Backend, BackendError, Doctor, Ending, Event, HookState, Live, Rows, Socket, Status, serve,
 };
-use cofferdam_model::{AccessRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
 use tokio::runtime::Runtime;
 
 /// What the agent is like.
@@ -76,6 +76,18 @@ impl Backend for Fake {
         rows: &mut Rows<'_, ConnectionRow>,
     ) -> Result<Ending, BackendError> {
         self.answer(filter, rows, samples::connections())
+    }
+
+    fn attempts(&self, filter: &Filter, rows: &mut Rows<'_, AttemptRow>) -> Result<Ending, BackendError> {
+        self.answer(filter, rows, samples::attempts())
+    }
+
+    fn denials(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {
+        self.answer(filter, rows, samples::denials())
+    }
+
+    fn audits(&self, filter: &Filter, rows: &mut Rows<'_, AuditRow>) -> Result<Ending, BackendError> {
+        self.answer(filter, rows, samples::audits())
     }
 
     fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {

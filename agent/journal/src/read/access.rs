@@ -103,6 +103,8 @@ pub(super) fn explain(names: &mut Names<'_>, counter: &Counter<AccessBody>) -> A
         denied_by: counter.denied_by,
         enforced_by: counter.enforced_by,
         policy: counter.policy.clone(),
+        rule: counter.rule.clone(),
+        exception: counter.exception,
         generation: counter.generation,
         order: counter.body.order,
         image: w.and_then(|w| w.image.clone()),

@@ -96,6 +96,8 @@ pub(super) fn explain(names: &mut Names<'_>, counter: &Counter<ConnectionBody>) 
         denied_by: counter.denied_by,
         enforced_by: counter.enforced_by,
         policy: counter.policy.clone(),
+        rule: counter.rule.clone(),
+        exception: counter.exception,
         generation: counter.generation,
     }
 }

@@ -1,4 +1,4 @@
-//! Rows that are counters (accesses, connections): found by the cheapest index, put together over segments, the
+//! Rows that are counters (accesses, connections, and attempts, which count one): found by the cheapest index, put together over segments, the
 //! latest ones kept.
 
 use std::collections::{BTreeMap, HashSet};
@@ -12,7 +12,7 @@ use super::pattern::Pattern;
 use super::question::Question;
 use crate::codec::{Columns, bits};
 
-/// What accesses and connections have in common, with what is their own.
+/// What accesses, connections and attempts have in common, with what is their own.
 #[derive(Debug, Clone)]
 pub(super) struct Counter<B> {
     /// The segment that it was read from; where there are several, the newest.
@@ -31,17 +31,21 @@ pub(super) struct Counter<B> {
     pub(super) denied_by: Option<DeniedBy>,
     pub(super) enforced_by: EnforcedBy,
     pub(super) policy: Option<String>,
+    pub(super) rule: Option<String>,
+    pub(super) exception: bool,
     pub(super) generation: u64,
     pub(super) body: B,
 }
 
-/// The columns of [`Counter`] before those of its body.
-const COMMON: &str = "t.boot, t.id, t.first_boot_ns, t.last_boot_ns, t.total, t.base, t.after_boot_ns, t.workload, \
-     t.pid, t.start_boot_ns, t.exec, t.verdict, d.denied_by, d.enforced_by, d.policy, d.generation";
+/// The columns of [`Counter`] between what it counts and its body.
+const COMMON: &str = "t.workload, t.pid, t.start_boot_ns, t.exec, t.verdict, d.denied_by, d.enforced_by, d.policy, \
+     d.rule, d.exception, d.generation";
 
-/// What is an access's or a connection's own.
+/// What is an access's, a connection's or an attempt's own.
 pub(super) trait Body: Sized {
     const TABLE: &'static str;
+    /// What it counts: first, latest, total, share of earlier segments, and their latest.
+    const COUNTED: &'static str = "t.first_boot_ns, t.last_boot_ns, t.total, t.base, t.after_boot_ns";
     /// Its columns, of the table `t`.
     const COLUMNS: &'static str;
     /// Whether rows name a secret by its id, and an index finds them by it.
@@ -51,6 +55,11 @@ pub(super) trait Body: Sized {
 
     /// Whether it concerns one of these secrets, given by their ids in the segment and by the glob that was asked for.
     fn concerns(&self, secrets: &HashSet<i64>, asked: &Pattern) -> bool;
+}
+
+/// The columns of a counter, in the order of [`Counter::read`].
+fn columns<B: Body>() -> String {
+    format!("t.boot, t.id, {}, {COMMON}, {}", B::COUNTED, B::COLUMNS)
 }
 
 impl<B: Body> Counter<B> {
@@ -74,6 +83,8 @@ impl<B: Body> Counter<B> {
             denied_by: c.opt_word()?,
             enforced_by: c.word()?,
             policy: c.get()?,
+            rule: c.get()?,
+            exception: c.get()?,
             generation: c.unsigned()?,
             body: B::read(&mut c)?,
         })
@@ -120,11 +131,11 @@ pub(super) fn find<B: Body>(
             for Way { index: by, condition, values, newest_first } in
                 ways::<B>(part, question, workloads, secrets.as_ref())
             {
-                let (table, columns) = (B::TABLE, B::COLUMNS);
+                let (table, columns) = (B::TABLE, columns::<B>());
                 // CROSS JOIN keeps the order of the tables, INDEXED BY the index: without statistics SQLite takes
                 // the primary key for the better one and walks through the whole boot.
                 let sql = format!(
-                    "SELECT {COMMON}, {columns} FROM {table} t {by} CROSS JOIN decision d ON d.id = t.decision
+                    "SELECT {columns} FROM {table} t {by} CROSS JOIN decision d ON d.id = t.decision
                      {condition}"
                 );
                 let mut statement = part.conn.prepare_cached(&sql)?;
@@ -169,7 +180,7 @@ fn fits<B: Body>(
     counter: &Counter<B>,
 ) -> bool {
     let wanted = workloads.is_none_or(|workloads| workloads.contains(&counter.who()))
-        && question.verdict.is_none_or(|verdict| verdict == counter.verdict)
+        && question.wants_verdict(counter.verdict)
         && secrets
             .zip(question.secret.as_ref())
             .is_none_or(|(secrets, asked)| counter.body.concerns(secrets, asked))
@@ -241,6 +252,7 @@ fn ways<B: Body>(
     let refused = match question.verdict {
         Some(Verdict::Denied) => Some("WHERE t.verdict <> 'allowed' AND t.verdict = 'denied'"),
         Some(Verdict::WouldDeny) => Some("WHERE t.verdict <> 'allowed' AND t.verdict = 'would-deny'"),
+        None if question.refused => Some("WHERE t.verdict <> 'allowed'"),
         Some(Verdict::Allowed) | None => None,
     };
     if let Some(condition) = refused {
@@ -288,8 +300,8 @@ pub(super) fn count_unnamed<B: Body>(names: &mut Names<'_>, question: &Question)
 /// One counter, put together from all segments.
 pub(super) fn find_by_id<B: Body>(library: &Library, boot: BootIndex, id: EventId) -> Option<Counter<B>> {
     let sql = format!(
-        "SELECT {COMMON}, {} FROM {} t JOIN decision d ON d.id = t.decision WHERE t.boot = ?1 AND t.id = ?2",
-        B::COLUMNS,
+        "SELECT {} FROM {} t JOIN decision d ON d.id = t.decision WHERE t.boot = ?1 AND t.id = ?2",
+        columns::<B>(),
         B::TABLE
     );
     let found = library.knowing(boot).rev().filter_map(|(index, number)| {

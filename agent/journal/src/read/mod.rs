@@ -2,6 +2,8 @@
 //! answer says how complete it is.
 
 mod access;
+mod attempt;
+mod audit;
 mod completeness;
 mod connection;
 mod counter;
@@ -16,4 +18,4 @@ mod reader;
 mod secret;
 mod workload;
 
-pub use reader::{Entry, Reader, RowId, Timeline};
+pub use reader::{Denials, Entry, Reader, RowId, Timeline};

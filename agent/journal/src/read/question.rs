@@ -22,6 +22,8 @@ pub(super) struct Question {
     pub(super) secret: Option<Pattern>,
     pub(super) secrets: Option<HashSet<String>>,
     pub(super) verdict: Option<Verdict>,
+    /// Only what was refused or would have been.
+    pub(super) refused: bool,
     pub(super) binary: Option<Pattern>,
     pub(super) limit: Option<u64>,
 }
@@ -37,6 +39,7 @@ impl Question {
             secret: filter.secret.as_deref().map(Pattern::new),
             secrets: filter.secret.as_ref().map(|_| HashSet::new()),
             verdict: filter.verdict,
+            refused: false,
             binary: filter.binary.as_deref().map(Pattern::new),
             limit: filter.limit,
         };
@@ -97,6 +100,15 @@ impl Question {
         library.range(part).is_some_and(|(since, until)| {
             self.since.is_none_or(|asked| until >= asked) && self.until.is_none_or(|asked| since < asked)
         })
+    }
+
+    /// The same question about what was refused, or would have been.
+    pub(super) fn about_denials(self) -> Self {
+        Self { refused: true, ..self }
+    }
+
+    pub(super) fn wants_verdict(&self, verdict: Verdict) -> bool {
+        self.verdict.is_none_or(|wanted| wanted == verdict) && !(self.refused && verdict == Verdict::Allowed)
     }
 
     pub(super) fn wants(&self, who: Who) -> bool {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cofferdam_model::{
-    AccessRow, Answer, ConnectionRow, EventId, Filter, LossRow, ParseIdError, ProcessRow, SecretRow,
-    WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, EventId, Filter, LossRow, ParseIdError,
+    ProcessRow, SecretRow, WorkloadRow,
 };
 
 use super::completeness::{RowsSay, answer, total};
@@ -14,7 +14,7 @@ use super::counter::{Body, count_unnamed, find, find_by_id};
 use super::library::Library;
 use super::names::Names;
 use super::question::Question;
-use super::{access, connection, loss, process, secret, workload};
+use super::{access, attempt, audit, connection, loss, process, secret, workload};
 use crate::{Error, segment};
 
 /// The most rows of one kind that an answer holds, when the question sets no lower limit.
@@ -28,7 +28,7 @@ pub struct Reader {
     most_rows: usize,
 }
 
-/// What happened in some workloads: the same question asked of programs, accesses and connections.
+/// What happened in some workloads: the same question asked of programs, accesses, connections, attempts and acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
     /// Programs that ran, as nodes of the process tree.
@@ -37,8 +37,23 @@ pub struct Timeline {
     pub accesses: Answer<AccessRow>,
     /// Connections made.
     pub connections: Answer<ConnectionRow>,
+    /// What else a rule decided.
+    pub attempts: Answer<AttemptRow>,
+    /// What enforcement did that concerned them.
+    pub audits: Answer<AuditRow>,
     /// What was lost meanwhile.
     pub losses: Vec<LossRow>,
+}
+
+/// What was refused, or would have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denials {
+    /// Accesses to secrets.
+    pub accesses: Answer<AccessRow>,
+    /// Connections.
+    pub connections: Answer<ConnectionRow>,
+    /// Everything else.
+    pub attempts: Answer<AttemptRow>,
 }
 
 /// One row by its id.
@@ -48,6 +63,8 @@ pub enum Entry {
     Access(Box<AccessRow>),
     /// A connection.
     Connection(Box<ConnectionRow>),
+    /// An attempt.
+    Attempt(Box<AttemptRow>),
     /// A program.
     Process(Box<ProcessRow>),
 }
@@ -128,6 +145,43 @@ impl Reader {
         Ok(self.ask_connections(&mut Names::of(&library), &question))
     }
 
+    /// What else than accesses and connections a rule refused, would have, or let pass by an exception. A filter by
+    /// secret finds none.
+    ///
+    /// # Errors
+    /// As [`Self::accesses`].
+    pub fn attempts(&self, filter: &Filter) -> Result<Answer<AttemptRow>, Error> {
+        let library = Library::open(&self.dir)?;
+        let question = Question::resolve(&library, filter);
+        Ok(self.ask_attempts(&mut Names::of(&library), &question))
+    }
+
+    /// What was done to the enforcement, or by it. With a filter by workload, what concerned one that fits; filters
+    /// by secret, binary and verdict do not narrow it.
+    ///
+    /// # Errors
+    /// As [`Self::accesses`].
+    pub fn audits(&self, filter: &Filter) -> Result<Answer<AuditRow>, Error> {
+        let library = Library::open(&self.dir)?;
+        let question = Question::resolve(&library, filter);
+        Ok(self.ask_audits(&mut Names::of(&library), &question))
+    }
+
+    /// What was refused or would have been, from one snapshot. The filter's limit holds for each kind.
+    ///
+    /// # Errors
+    /// As [`Self::accesses`].
+    pub fn denials(&self, filter: &Filter) -> Result<Denials, Error> {
+        let library = Library::open(&self.dir)?;
+        let question = Question::resolve(&library, filter).about_denials();
+        let mut names = Names::of(&library);
+        Ok(Denials {
+            accesses: self.ask_accesses(&mut names, &question),
+            connections: self.ask_connections(&mut names, &question),
+            attempts: self.ask_attempts(&mut names, &question),
+        })
+    }
+
     /// Which programs ran at some time of the range. Filters by secret and verdict do not narrow it.
     ///
     /// # Errors
@@ -167,8 +221,8 @@ impl Reader {
         Ok(answer(&library, &question, rows, say))
     }
 
-    /// Programs, accesses, connections and losses of the workloads that fit, from one snapshot. The filter's limit holds for
-    /// each of the first three.
+    /// Programs, accesses, connections, attempts, acts and losses of the workloads that fit, from one snapshot. The
+    /// filter's limit holds for each but the losses.
     ///
     /// # Errors
     /// As [`Self::accesses`].
@@ -180,6 +234,8 @@ impl Reader {
             processes: self.ask_processes(&mut names, &question),
             accesses: self.ask_accesses(&mut names, &question),
             connections: self.ask_connections(&mut names, &question),
+            attempts: self.ask_attempts(&mut names, &question),
+            audits: self.ask_audits(&mut names, &question),
             losses: loss::find(&library, &question, question.since, question.until)
                 .into_iter()
                 .map(|lost| loss::explain(&mut names, lost))
@@ -204,6 +260,9 @@ impl Reader {
             if let Some(counter) = find_by_id(&library, boot, id.event) {
                 return Ok(Some(Entry::Connection(Box::new(connection::explain(&mut names, &counter)))));
             }
+            if let Some(counter) = find_by_id(&library, boot, id.event) {
+                return Ok(Some(Entry::Attempt(Box::new(attempt::explain(&mut names, &counter)))));
+            }
             if let Some(row) = process::by_id(&mut names, boot, id.event) {
                 return Ok(Some(Entry::Process(Box::new(row))));
             }
@@ -217,6 +276,10 @@ impl Reader {
 
     fn ask_connections(&self, names: &mut Names<'_>, question: &Question) -> Answer<ConnectionRow> {
         self.ask_counters(names, question, connection::explain, |row| row.workload.is_none())
+    }
+
+    fn ask_attempts(&self, names: &mut Names<'_>, question: &Question) -> Answer<AttemptRow> {
+        self.ask_counters(names, question, attempt::explain, |row| row.workload.is_none())
     }
 
     fn ask_counters<B: Body, Row>(
@@ -256,6 +319,14 @@ impl Reader {
         let left_out = (found.left_out && !limited(question, bound)).then_some(bound);
         let say = RowsSay { unknown_workloads, left_out, are_programs: true, ..RowsSay::default() };
         answer(names.library, question, rows, say)
+    }
+
+    fn ask_audits(&self, names: &mut Names<'_>, question: &Question) -> Answer<AuditRow> {
+        let bound = self.bound(question);
+        let found = audit::find(names, question, bound);
+        let left_out = (found.left_out && !limited(question, bound)).then_some(bound);
+        let rows = found.rows.into_iter().map(|act| audit::explain(names, act)).collect();
+        answer(names.library, question, rows, RowsSay { left_out, ..RowsSay::default() })
     }
 
     fn bound(&self, question: &Question) -> usize {

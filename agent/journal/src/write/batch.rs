@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use cofferdam_model::{Access, BootTime, Connection as Made, Loss, Process, Record, Workload, WorkloadId};
+use cofferdam_model::{
+    Access, Attempt, Audit, BootTime, Connection as Made, Loss, Process, Record, Workload, WorkloadId,
+};
 use rusqlite::{Connection, Result, params};
 
 use super::boot::BootRow;
@@ -12,7 +14,7 @@ use super::place::{Place, Table, place};
 use super::secret::Found;
 use super::usage::{Usage, Used};
 use super::workload::{Version, next_version};
-use super::{access, connection, process, secret};
+use super::{access, attempt, audit, connection, process, secret};
 use crate::codec::{bits, count, opt_bits};
 
 /// Writes records; what it learns takes effect only when the transaction is committed.
@@ -33,6 +35,8 @@ impl Batch<'_> {
         match record {
             Record::Access(access) => self.access(access),
             Record::Connection(made) => self.connection(made),
+            Record::Attempt(attempt) => self.attempt(attempt),
+            Record::Audit(audit) => self.audit(audit),
             Record::Process(process) => self.process(process),
             Record::Exit { process, exec: _, at } => {
                 process::put_end(self.conn, self.boot.number, *process, *at)
@@ -57,6 +61,8 @@ impl Batch<'_> {
                 denied_by: access.denied_by,
                 enforced_by: access.enforced_by,
                 policy: access.policy.clone(),
+                rule: access.rule.clone(),
+                exception: access.exception,
                 generation: access.generation,
             },
         )?;
@@ -87,6 +93,8 @@ impl Batch<'_> {
                 denied_by: made.denied_by,
                 enforced_by: made.enforced_by,
                 policy: made.policy.clone(),
+                rule: made.rule.clone(),
+                exception: made.exception,
                 generation: made.generation,
             },
         )?;
@@ -106,6 +114,39 @@ impl Batch<'_> {
         self.boot.holds(since, made.last);
         self.boot.counts(made.id);
         Ok(())
+    }
+
+    fn attempt(&mut self, attempt: &Attempt) -> Result<()> {
+        self.sight(attempt.workload)?;
+        let (conn, boot) = (self.conn, self.boot.number);
+        let decision = self.interns.decision(
+            conn,
+            Decision {
+                denied_by: attempt.denied_by,
+                enforced_by: attempt.enforced_by,
+                policy: attempt.policy.clone(),
+                rule: attempt.rule.clone(),
+                exception: attempt.exception,
+                generation: attempt.generation,
+            },
+        )?;
+        let place = place(conn, self.earlier, &self.boot, Table::Attempt, attempt.id, 1)?;
+        if let Place::Fresh(_) = place
+            && attempt::insert(conn, boot, attempt, decision)?
+        {
+            self.took(attempt.workload, 1, 1);
+            self.boot.holds(attempt.at, attempt.at);
+            self.boot.counts(attempt.id);
+        }
+        Ok(())
+    }
+
+    fn audit(&mut self, audit: &Audit) -> Result<()> {
+        if let Some(workload) = audit.workload {
+            self.sight(workload)?;
+        }
+        self.boot.holds(audit.at, audit.at);
+        audit::put(self.conn, self.boot.number, audit)
     }
 
     fn process(&mut self, process: &Process) -> Result<()> {

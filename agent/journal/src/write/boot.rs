@@ -10,7 +10,7 @@ use crate::codec::{Columns, bits, opt_bits};
 pub(super) struct BootRow {
     pub(super) number: i64,
     pub(super) id: BootId,
-    /// No access or connection with a greater id stands in an earlier segment: what is newer needs no look there.
+    /// No access, connection or attempt with a greater id stands in an earlier segment: what is newer needs no look there.
     pub(super) earlier_max: EventId,
     max: EventId,
     oldest: Option<BootTime>,
@@ -56,7 +56,7 @@ impl BootRow {
         self.newest = Some(self.newest.map_or(until, |newest| newest.max(until)));
     }
 
-    /// The segment holds a counter by this id.
+    /// The segment holds a row by this id.
     pub(super) fn counts(&mut self, id: EventId) {
         self.max = self.max.max(id);
     }

@@ -11,12 +11,14 @@ use crate::codec::{bits, json, opt_bits};
 /// How many ids of each kind are kept in memory; beyond it the cache starts anew.
 const KEPT: usize = 16_384;
 
-/// What decided about an access or a connection.
+/// What decided about an access, a connection or an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Decision {
     pub(super) denied_by: Option<DeniedBy>,
     pub(super) enforced_by: EnforcedBy,
     pub(super) policy: Option<String>,
+    pub(super) rule: Option<String>,
+    pub(super) exception: bool,
     pub(super) generation: u64,
 }
 
@@ -42,11 +44,13 @@ impl Interns {
         let denied_by = decision.denied_by.map(DeniedBy::as_str);
         let enforced_by = decision.enforced_by.as_str();
         let generation = bits(decision.generation);
-        let values = params![denied_by, enforced_by, decision.policy, generation];
+        let Decision { policy, rule, exception, .. } = &decision;
+        let values = params![denied_by, enforced_by, policy, rule, exception, generation];
         let known = conn
             .prepare_cached(
                 "SELECT id FROM decision
-                 WHERE denied_by IS ?1 AND enforced_by = ?2 AND policy IS ?3 AND generation = ?4",
+                 WHERE denied_by IS ?1 AND enforced_by = ?2 AND policy IS ?3 AND rule IS ?4 AND exception = ?5
+                     AND generation = ?6",
             )?
             .query_row(values, |row| row.get(0))
             .optional()?;
@@ -54,8 +58,8 @@ impl Interns {
             Some(id) => id,
             None => conn
                 .prepare_cached(
-                    "INSERT INTO decision (denied_by, enforced_by, policy, generation)
-                     VALUES (?1, ?2, ?3, ?4) RETURNING id",
+                    "INSERT INTO decision (denied_by, enforced_by, policy, rule, exception, generation)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id",
                 )?
                 .query_row(values, |row| row.get(0))?,
         };

@@ -1,6 +1,8 @@
 //! The writing half. One [`Journal`] per directory; everything here happens on the caller's thread.
 
 mod access;
+mod attempt;
+mod audit;
 mod batch;
 mod boot;
 mod connection;

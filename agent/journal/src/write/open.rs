@@ -44,8 +44,9 @@ impl Journal {
         let mut notices = Vec::new();
         let now = (config.wall_clock)();
 
-        // What the newest is found to be decides; those before it only need to be of a known version.
-        let newest = files.pop();
+        // What the newest is found to be decides; those before it only need to be of a known version. One of the
+        // former schema is followed by a new one.
+        let newest = files.pop_if(|newest| !db::is_former(newest));
         let resumed = newest.as_ref().map(|newest| resume(newest, &config));
         let current = match (newest, resumed) {
             (_, Some(Ok(current))) => current,
@@ -56,7 +57,7 @@ impl Journal {
                 begin(dir, &config, now, files.last(), set_aside.last(), &mut notices)?
             }
             (_, Some(Err(error))) => return Err(error),
-            (_, None) => begin(dir, &config, now, None, set_aside.last(), &mut notices)?,
+            (_, None) => begin(dir, &config, now, files.last(), set_aside.last(), &mut notices)?,
         };
         let mut earlier = Earlier { parts: files.into_iter().map(Part::of).collect(), trouble: Vec::new() };
         for part in &mut earlier.parts {
@@ -143,12 +144,14 @@ pub(super) fn begin(
     Ok(Current { file, conn, interns: Interns::default(), usage })
 }
 
-/// Finishes the closing of a segment that an agent left open when it died.
+/// Finishes the closing of a segment that an agent left open when it died, or when it was of a former version.
 fn settle(part: &mut Part) -> Result<(), Error> {
-    let left_open = part.file.has_wal();
+    let has_wal = part.file.has_wal();
     let path = part.file.path.clone();
     let conn = part.conn()?;
-    if left_open {
+    let open =
+        conn.prepare("SELECT 1 FROM segment WHERE closed_ns IS NULL").and_then(|mut open| open.exists([]));
+    if has_wal || open.doing("read the journal segment", &path)? {
         roll::close(conn, None).doing("close the journal segment", &path)?;
     }
     part.rest();

@@ -1,5 +1,5 @@
 //! Where a counter goes: accesses and connections are counters with a stable id that only grow, and the same
-//! counter may stand in several segments, each counting its own share.
+//! counter may stand in several segments, each counting its own share. An attempt is a counter that never grows.
 //!
 //! The share of a segment is `total - base`, with `base` what earlier segments had counted. So the sum over segments
 //! is exact however often a counter is written, and whenever the agent was restarted between.
@@ -11,11 +11,12 @@ use super::boot::BootRow;
 use super::earlier::Earlier;
 use crate::codec::bits;
 
-/// The tables whose rows are counters.
+/// The tables whose rows have an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Table {
     Access,
     Connection,
+    Attempt,
 }
 
 impl Table {
@@ -24,6 +25,7 @@ impl Table {
         match self {
             Self::Access => "SELECT total, last_boot_ns FROM access WHERE boot = ?1 AND id = ?2",
             Self::Connection => "SELECT total, last_boot_ns FROM connection WHERE boot = ?1 AND id = ?2",
+            Self::Attempt => "SELECT 1, at_boot_ns FROM attempt WHERE boot = ?1 AND id = ?2",
         }
     }
 }

@@ -231,18 +231,26 @@ fn current_usage(conn: &Connection, usage: &Usage) -> Result<Vec<InUse>> {
     Ok(used.collect())
 }
 
+/// What is shed of a workload, in this order: findings last. Table, its id, which of its rows, events of a row.
+const ORDER: [(&str, &str, &str, &str); 6] = [
+    ("access", "id", "AND (verdict <> 'allowed') = 0", "total - base"),
+    ("connection", "id", "AND (verdict <> 'allowed') = 0", "total - base"),
+    ("process", "exec", "", "1"),
+    ("access", "id", "AND (verdict <> 'allowed') = 1", "total - base"),
+    ("connection", "id", "AND (verdict <> 'allowed') = 1", "total - base"),
+    ("attempt", "id", "", "1"),
+];
+
 /// Deletes a chunk of a workload's rows, oldest first, and records it as a loss in the same transaction.
 fn delete(conn: &Connection, victim: &Victim, chunk: u64) -> Result<Used> {
     let tx = conn.unchecked_transaction()?;
     let (boot, workload) = (victim.boot, bits(victim.workload.0));
     let mut used = Used::default();
-    for (table, id, counted) in
-        [("access", "id", "total - base"), ("connection", "id", "total - base"), ("process", "exec", "1")]
-    {
+    for (table, id, which, counted) in ORDER {
         let sql = format!(
             "DELETE FROM {table} WHERE boot = ?1 AND {id} IN (
                  SELECT {id} FROM {table} INDEXED BY {table}_by_workload
-                 WHERE boot = ?1 AND workload = ?2 ORDER BY {id} LIMIT ?3)
+                 WHERE boot = ?1 AND workload = ?2 {which} ORDER BY {id} LIMIT ?3)
              RETURNING {counted}"
         );
         let mut statement = tx.prepare_cached(&sql)?;

@@ -140,20 +140,14 @@ fn fold(conn: &Connection) -> bool {
 }
 
 /// Deletes the oldest rows and records it as a loss, in one transaction. Returns how many events they counted.
+/// Findings go when nothing else is left.
 fn delete_oldest(conn: &Connection, rows: u32) -> rusqlite::Result<u64> {
     let tx = conn.unchecked_transaction()?;
-    let mut events = 0;
-    for table in ["access", "connection"] {
-        let sql = format!(
-            "DELETE FROM {table} WHERE (boot, id) IN (SELECT boot, id FROM {table} ORDER BY boot, id LIMIT ?1)
-             RETURNING total - base"
-        );
-        let mut statement = tx.prepare_cached(&sql)?;
-        let mut deleted = statement.query([rows])?;
-        while let Some(row) = deleted.next()? {
-            events += row.get::<_, i64>(0)?.cast_unsigned();
-        }
-    }
+    let ordinary = [
+        ("access", "verdict = 'allowed'", "total - base"),
+        ("connection", "verdict = 'allowed'", "total - base"),
+    ];
+    let mut events = delete_counted(&tx, &ordinary, rows)?;
     let mut statement = tx.prepare_cached(
         "DELETE FROM process WHERE (boot, exec) IN (
              SELECT p.boot, p.exec FROM process p
@@ -162,6 +156,14 @@ fn delete_oldest(conn: &Connection, rows: u32) -> rusqlite::Result<u64> {
     )?;
     events += statement.execute([rows]).map(u64::try_from)?.unwrap_or(0);
     drop(statement);
+    if events == 0 {
+        let findings = [
+            ("access", "verdict <> 'allowed'", "total - base"),
+            ("connection", "verdict <> 'allowed'", "total - base"),
+            ("attempt", "1", "1"),
+        ];
+        events = delete_counted(&tx, &findings, rows)?;
+    }
     tx.prepare_cached(
         "INSERT INTO loss (boot, since_boot_ns, until_boot_ns, hook, workload, reason, count)
          SELECT boot, oldest_boot_ns, newest_boot_ns, ?1, NULL, ?2, ?3 FROM boots
@@ -169,6 +171,24 @@ fn delete_oldest(conn: &Connection, rows: u32) -> rusqlite::Result<u64> {
     )?
     .execute(rusqlite::params![HOOK, LossReason::JournalShed.as_str(), events.cast_signed()])?;
     tx.commit()?;
+    Ok(events)
+}
+
+/// Deletes the oldest rows of each table; given are which of them may go, and how many events each counts.
+fn delete_counted(conn: &Connection, tables: &[(&str, &str, &str)], rows: u32) -> rusqlite::Result<u64> {
+    let mut events = 0;
+    for (table, which, counted) in tables {
+        let sql = format!(
+            "DELETE FROM {table} WHERE (boot, id) IN (
+                 SELECT boot, id FROM {table} WHERE {which} ORDER BY boot, id LIMIT ?1)
+             RETURNING {counted}"
+        );
+        let mut statement = conn.prepare_cached(&sql)?;
+        let mut deleted = statement.query([rows])?;
+        while let Some(row) = deleted.next()? {
+            events += row.get::<_, i64>(0)?.cast_unsigned();
+        }
+    }
     Ok(events)
 }
 
@@ -187,7 +207,8 @@ fn losses_of(part: &mut Part) -> Result<(Vec<OwnLoss>, u64), Error> {
                  min(b.oldest_boot_ns, coalesce((SELECT min(since_boot_ns) FROM loss l WHERE l.boot = b.boot),
                                                 b.oldest_boot_ns)),
                  b.newest_boot_ns,
-                 (SELECT coalesce(sum(events), 0) FROM usage u WHERE u.boot = b.boot),
+                 (SELECT coalesce(sum(events), 0) FROM usage u WHERE u.boot = b.boot)
+                     + (SELECT count(*) FROM audit a WHERE a.boot = b.boot),
                  (SELECT coalesce(sum(count), 0) FROM loss l WHERE l.boot = b.boot AND l.reason <> 'over-budget')
              FROM boots b WHERE b.oldest_boot_ns IS NOT NULL",
         )?;

@@ -46,7 +46,7 @@ pub enum Notice {
         segment: String,
         /// Stable name of the workload, when only its rows went.
         workload: Option<String>,
-        /// Accesses, connections and process starts.
+        /// Accesses, connections, attempts, process starts and acts of enforcement.
         events: u64,
     },
     /// A segment became older than `retain` and was removed.

@@ -53,6 +53,7 @@ impl Usage {
             "SELECT boot, workload, total - base FROM access NOT INDEXED",
             "SELECT boot, workload, total - base FROM connection NOT INDEXED",
             "SELECT boot, workload, 1 FROM process",
+            "SELECT boot, workload, 1 FROM attempt NOT INDEXED",
         ] {
             let mut statement = conn.prepare(rows)?;
             let mut rows = statement.query([])?;

@@ -160,6 +160,8 @@ pub fn access(n: u64, workload: u64, pid: u32, secret: SecretRef) -> Access {
         denied_by: None,
         enforced_by: EnforcedBy::ObserveOnly,
         policy: None,
+        rule: None,
+        exception: false,
         generation: 0,
         order: Some(1),
     }
@@ -188,7 +190,46 @@ pub fn connection(n: u64, workload: u64, pid: u32, destination: &str) -> Connect
         denied_by: None,
         enforced_by: EnforcedBy::Cgroup,
         policy: None,
+        rule: None,
+        exception: false,
         generation: 0,
+    }
+}
+
+/// An attempt to execute something, refused by a rule.
+pub fn attempt(n: u64, workload: u64, pid: u32, object: &str) -> Attempt {
+    let time = BootTime::from_nanos(25 * SECOND + n);
+    Attempt {
+        id: EventId::new(time, 3),
+        at: time,
+        workload: WorkloadId(workload),
+        cgroup: CgroupId(workload),
+        cgroup_path: None,
+        uid: None,
+        process: Some(process_key(pid)),
+        exec: Some(exec_of(pid)),
+        what: AttemptKind::Execute,
+        object: object.to_owned(),
+        inode: None,
+        origin: Some(BinaryOrigin::Written),
+        verdict: Verdict::Denied,
+        denied_by: Some(DeniedBy::Us),
+        enforced_by: EnforcedBy::Lsm,
+        policy: Some("shop/web".to_owned()),
+        rule: Some("ex".to_owned()),
+        exception: false,
+        generation: 4,
+    }
+}
+
+pub fn audit(seconds: u64, what: AuditKind, subject: &str) -> Audit {
+    Audit {
+        at: at(seconds),
+        what,
+        subject: subject.to_owned(),
+        workload: None,
+        by: Some(Peer { uid: 0, pid: 77 }),
+        detail: "for a test".to_owned(),
     }
 }
 
