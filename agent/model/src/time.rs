@@ -108,6 +108,11 @@ impl Clock {
     pub fn wall(self, time: BootTime) -> WallTime {
         WallTime(self.booted.0.saturating_add(i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)))
     }
+
+    /// The moment since boot of a wall time; zero if it was before.
+    pub fn boot(self, time: WallTime) -> BootTime {
+        BootTime(u64::try_from(time.0.saturating_sub(self.booted.0)).unwrap_or(0))
+    }
 }
 
 #[cfg(test)]
@@ -125,5 +130,7 @@ mod tests {
     fn a_boot_time_maps_to_the_wall_clock_it_was_measured_against() {
         let clock = Clock::from_readings(WallTime::from_nanos(1_000), BootTime::from_nanos(400));
         assert_eq!(clock.wall(BootTime::from_nanos(500)), WallTime::from_nanos(1_100));
+        assert_eq!(clock.boot(WallTime::from_nanos(1_100)), BootTime::from_nanos(500));
+        assert_eq!(clock.boot(WallTime::from_nanos(1)), BootTime::from_nanos(0));
     }
 }

@@ -178,6 +178,12 @@ fn excepted(strict: Decision, exception: u32) -> Decision {
     Decision(Decision::by(verdict::ALLOWED, exception).0 | Decision::EXCEPTION)
 }
 
+/// What an exception of some of the rules leaves: what the others make of it.
+#[inline(always)]
+fn with_exception(strict: Decision, eased: Decision, exception: u32) -> Decision {
+    if eased.verdict() == verdict::ALLOWED { excepted(strict, exception) } else { eased }
+}
+
 #[inline(always)]
 fn refused_by_permits(bits: u32, of_image: bool) -> u32 {
     let (mut enforce, mut observe) = (permit::ENFORCE_ANY_ORIGIN, permit::OBSERVE_ANY_ORIGIN);
@@ -211,24 +217,28 @@ pub fn secret(tables: &impl Tables, actor: &Actor, rule: &SecretRule) -> Decisio
     if actor.is_free() {
         return Decision::ALLOWED;
     }
+    let now = tables.now();
+    if now < rule.cut_until {
+        return Decision::by(verdict::DENIED, rule.cut_rule);
+    }
     let key = GrantKey { binary: actor.binary, generation: actor.generation, set: rule.readers };
     let grant = tables.grant(&key).copied().unwrap_or_default();
-    let now = tables.now();
     let ruling = |bits: u32| Ruling {
         enforce: rule.enforce,
         observe: rule.observe,
         release: rule.release,
-        refused: refused_by_permits(bits | rule.any, actor.is_of_image()),
+        refused: refused_by_permits(bits, actor.is_of_image()),
     };
-    let strict = ruling(grant.after).decision(tables);
-    if now < rule.until {
-        return excepted(strict, rule.exception);
+    let strict = ruling(grant.after | rule.any as u32).decision(tables);
+    let of_all = now < rule.until;
+    let of_one = now < grant.until;
+    if !of_all && !of_one {
+        return strict;
     }
-    if now < grant.until {
-        let eased = ruling(grant.before).decision(tables);
-        return if eased.verdict() == verdict::ALLOWED { excepted(strict, grant.exception) } else { eased };
-    }
-    strict
+    let any = if of_all { rule.eased } else { rule.any };
+    let bits = if of_one { grant.before } else { grant.after };
+    let exception = if of_all { rule.exception } else { grant.exception };
+    with_exception(strict, ruling(bits | any as u32).decision(tables), exception)
 }
 
 /// May this process execute this file?
@@ -258,17 +268,13 @@ pub fn execute(tables: &impl Tables, actor: &Actor, file: InodeKey, of_file: u32
         }
         Ruling { enforce: class.enforce, observe: class.observe, release: class.release, refused }
     };
-    let strict = ruling(grant.map_or(class.deny, |grant| grant.after)).decision(tables);
-    if now < class.until {
-        return excepted(strict, class.exception);
-    }
-    match grant {
-        Some(grant) if now < grant.until => {
-            let eased = ruling(grant.before).decision(tables);
-            if eased.verdict() == verdict::ALLOWED { excepted(strict, grant.exception) } else { eased }
-        }
-        _ => strict,
-    }
+    // A grant says all of its file, that of the class included.
+    let (until, eased, deny, exception) = match grant {
+        Some(grant) => (grant.until, grant.before, grant.after, grant.exception),
+        None => (class.until, class.eased, class.deny, class.exception),
+    };
+    let strict = ruling(deny).decision(tables);
+    if now < until { with_exception(strict, ruling(eased).decision(tables), exception) } else { strict }
 }
 
 /// Where an executable of a container comes from: a bit of [`exec`].
@@ -302,76 +308,71 @@ pub const fn origin(bits: u32) -> u32 {
 #[inline(always)]
 pub fn environment(tables: &impl Tables, actor: &Actor, target: u32, own: bool) -> Decision {
     let wanted = if own { environment::OWN } else { environment::OTHERS };
-    let of = |class: &Class| {
-        let mut refused = 0;
-        if class.deny & wanted != 0 {
-            refused |= REFUSED;
-        }
-        if class.deny >> environment::OBSERVE & wanted != 0 {
-            refused |= WOULD_BE;
-        }
-        refused
-    };
-    both_sides(tables, actor, target, set::ENVIRONMENT, |policy| &policy.environment, of)
+    both_sides(tables, actor, target, set::ENVIRONMENT, wanted, |policy| &policy.environment)
 }
 
 /// May this process reach into the memory of another?
 #[inline(always)]
 pub fn memory(tables: &impl Tables, actor: &Actor, target: u32) -> Decision {
-    both_sides(tables, actor, target, set::MEMORY, |policy| &policy.memory, |_| REFUSED | WOULD_BE)
+    both_sides(tables, actor, target, set::MEMORY, environment::OTHERS, |policy| &policy.memory)
 }
 
-/// The actor's policy and the target's: the stricter counts. Exceptions are the actor's own.
+/// The actor's policy and the target's: the stricter counts. Exceptions for a binary are the actor's own.
 #[inline(always)]
 fn both_sides(
     tables: &impl Tables,
     actor: &Actor,
     target: u32,
     set: u32,
+    wanted: u32,
     class: impl Fn(&Policy) -> &Class,
-    refused: impl Fn(&Class) -> u32,
 ) -> Decision {
     if actor.is_free() {
         return Decision::ALLOWED;
     }
     let own = match tables.policy(actor.generation) {
-        Some(policy) => of_class(tables, actor, set, class(policy), refused(class(policy))),
+        Some(policy) => {
+            let key = GrantKey { binary: actor.binary, generation: actor.generation, set };
+            let grant = if actor.is_of_image() { tables.grant(&key).copied() } else { None };
+            of_class(tables, class(policy), wanted, grant)
+        }
         None => Decision::ALLOWED,
     };
     if target == actor.generation {
         return own;
     }
     let theirs = match tables.policy(target) {
-        Some(policy) => {
-            let of = class(policy);
-            let ruling = Ruling {
-                enforce: of.enforce,
-                observe: of.observe,
-                release: of.release,
-                refused: refused(of),
-            };
-            let decision = ruling.decision(tables);
-            if tables.now() < of.until { excepted(decision, of.exception) } else { decision }
-        }
+        Some(policy) => of_class(tables, class(policy), wanted, None),
         None => Decision::ALLOWED,
     };
     own.or(Decision(theirs.0 | Decision::OF_TARGET))
 }
 
+/// `grant` is the exception of one binary.
 #[inline(always)]
-fn of_class(tables: &impl Tables, actor: &Actor, set: u32, class: &Class, refused: u32) -> Decision {
-    let ruling =
-        Ruling { enforce: class.enforce, observe: class.observe, release: class.release, refused };
-    let strict = ruling.decision(tables);
+fn of_class(tables: &impl Tables, class: &Class, wanted: u32, grant: Option<Grant>) -> Decision {
+    let ruling = |deny: u32| {
+        let mut refused = 0;
+        if deny & wanted != 0 {
+            refused |= REFUSED;
+        }
+        if deny >> environment::OBSERVE & wanted != 0 {
+            refused |= WOULD_BE;
+        }
+        Ruling { enforce: class.enforce, observe: class.observe, release: class.release, refused }
+    };
     let now = tables.now();
+    let strict = ruling(class.deny).decision(tables);
+    let (mut eased, mut exception) = (class.deny, 0);
     if now < class.until {
-        return excepted(strict, class.exception);
+        (eased, exception) = (class.eased, class.exception);
     }
-    let key = GrantKey { binary: actor.binary, generation: actor.generation, set };
-    match tables.grant(&key) {
-        Some(grant) if now < grant.until && actor.is_of_image() => excepted(strict, grant.exception),
-        _ => strict,
+    if let Some(grant) = grant
+        && now < grant.until
+    {
+        (eased, exception) = (eased & grant.before, grant.exception);
     }
+    if eased == class.deny { strict } else { with_exception(strict, ruling(eased).decision(tables), exception) }
 }
 
 /// May this workload send there? `address` is IPv6, or IPv4 as `::ffff:a.b.c.d`; `protocol` the IP protocol's number.

@@ -40,7 +40,7 @@ pub mod assignment {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Class {
-    /// Boot clock, ns: until then an exception lets everyone pass.
+    /// Boot clock, ns: until then `eased` counts, from then on `deny`.
     pub until: u64,
     /// Number of the enforcing rule; 0 none.
     pub enforce: u32,
@@ -50,15 +50,15 @@ pub struct Class {
     pub exception: u32,
     /// Seconds without a sign of life of the agent after which `enforce` only observes; 0: never.
     pub release: u32,
-    /// What is refused: for environments bits of [`environment`], for exec a mask of [`exec`].
+    /// What is refused: for environments and memory bits of [`environment`], for exec a mask of [`exec`].
     pub deny: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// What is refused while the exception holds.
+    pub eased: u32,
 }
 
-/// Bits of [`Class::deny`] for environments, for enforcing and, 8 bits further up, for observing rules.
+/// Bits of [`Class::deny`] for environments and memory, for enforcing and, 8 bits further up, for observing rules.
 pub mod environment {
-    /// Environments of other processes.
+    /// Environments, or the memory, of other processes.
     pub const OTHERS: u32 = 1 << 0;
     /// One's own.
     pub const OWN: u32 = 1 << 1;
@@ -166,8 +166,10 @@ pub struct SecretKey {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SecretRule {
-    /// Boot clock, ns: until then an exception lets every binary read.
+    /// Boot clock, ns: until then `eased` counts, from then on `any`.
     pub until: u64,
+    /// Boot clock, ns: until then nothing reads it.
+    pub cut_until: u64,
     /// Number of the enforcing rule; 0 none.
     pub enforce: u32,
     /// Number of the observing rule; 0 none.
@@ -178,12 +180,14 @@ pub struct SecretRule {
     pub release: u32,
     /// Its readers: [`GrantKey::set`].
     pub readers: u32,
+    /// Number of the order that cuts the secret off.
+    pub cut_rule: u32,
     /// Bits of [`permit`] that every binary has.
-    pub any: u32,
+    pub any: u16,
+    /// Bits of [`permit`] that every binary has while the exception holds.
+    pub eased: u16,
     /// Bindings that begin with a read; [`NO_BINDING`] where there is none.
     pub bind: [u8; BINDINGS_OF_SECRET],
-    /// Always zero.
-    pub reserved: u32,
 }
 
 /// What a binary may.
@@ -202,15 +206,15 @@ pub struct GrantKey {
 pub mod set {
     /// What may be executed. Bits are a mask of [`super::exec`]: what is refused.
     pub const EXEC: u32 = 1;
-    /// Who may read environments. Bits of [`super::permit`].
+    /// Exceptions of who may read environments. Bits of [`super::environment`]: what is refused.
     pub const ENVIRONMENT: u32 = 2;
-    /// Who may reach into memory. Bits of [`super::permit`].
+    /// Exceptions of who may reach into memory. Bits of [`super::environment`]: what is refused.
     pub const MEMORY: u32 = 3;
     /// The first of the secrets' own.
     pub const READERS: u32 = 4;
 }
 
-/// Bits of [`Grant::before`] and [`Grant::after`].
+/// Bits of [`Grant::before`] and [`Grant::after`] in the sets of secrets.
 pub mod permit {
     /// The enforcing rules permit it, if it comes from the image.
     pub const ENFORCE: u32 = 1 << 0;
@@ -339,7 +343,7 @@ const _: () = assert!(size_of::<Class>() == 32);
 const _: () = assert!(size_of::<Group>() == 48);
 const _: () = assert!(size_of::<Policy>() == 16 + 3 * 32 + GROUPS * 48 + BINDINGS);
 const _: () = assert!(size_of::<SecretKey>() == 24);
-const _: () = assert!(size_of::<SecretRule>() == 40);
+const _: () = assert!(size_of::<SecretRule>() == 48);
 const _: () = assert!(size_of::<GrantKey>() == 32);
 const _: () = assert!(size_of::<Grant>() == 24);
 const _: () = assert!(size_of::<PrefixKey>() == 20);

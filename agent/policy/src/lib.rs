@@ -1,0 +1,25 @@
+//! Containment policies: parse, validate, select, compile to the kernel's tables. Pure: no I/O, no clock of its own.
+
+#![forbid(unsafe_code)]
+
+mod document;
+pub mod endpoint;
+mod meet;
+mod parse;
+mod policy;
+mod refusal;
+mod select;
+
+pub use document::Place;
+pub use parse::{Acceptance, EXCEPTION_MAX, exception_key, parse};
+pub use policy::{
+    Allow, Attach, Bind, Binding, Stance, EgressRule, Exception, ExecDenial, Mode, Origin, Policy, Read,
+    Reader, Readers, Rule, RuleKind, Says, SecretRule, Session, Set,
+};
+pub use refusal::{Refusal, Refused};
+pub use select::{GUARDED_NAMESPACES, GUARDED_UNITS, Selection, Selector, is_guarded};
+
+/// The JSON schema of the file, made from the very types that read it.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(document::Document).to_value()
+}
