@@ -80,6 +80,7 @@ pub fn stranger(generation: u32) -> Actor {
 
 /// What was decided, as events carry it.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub struct Ruled(Decision);
 
 impl Ruled {

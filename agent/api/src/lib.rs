@@ -33,7 +33,7 @@ pub use event::Event;
 pub use live::{Live, Subscription};
 pub use matcher::Matcher;
 pub use orders::{OrderRequest, OrderRow, OrderScope};
-pub use peer::Peer;
+pub use cofferdam_model::Peer;
 pub use policy::{
     ApplyOptions, ExceptionStatus, Explanation, FailOpen, MAX_POLICY_BYTES, PolicyMode, PolicyOrigin,
     PolicyRow, PolicyStatus, PolicyText, RefusedFile, RuleKind, RuleStatus,

@@ -6,7 +6,7 @@
 use crate::event::verdict;
 use crate::key::InodeKey;
 use crate::policy::{
-    BINDINGS, Class, Destination, DestinationKey, GROUPS, Grant, GrantKey, Group, Policy, SecretKey,
+    Bindings, Class, Destination, DestinationKey, GROUPS, Grant, GrantKey, Group, Policy, SecretKey,
     SecretRule, environment, exec, group, permit, policy, protocol, set,
 };
 use crate::process::{facts, flags};
@@ -166,7 +166,13 @@ impl Ruling {
 /// Whether a rule that asks for it has lost its agent.
 #[inline(always)]
 fn is_released(tables: &impl Tables, release: u32) -> bool {
-    release != 0 && tables.now() > tables.heartbeat().saturating_add(release as u64 * 1_000_000_000)
+    release != 0 && silence(tables) > release as u64 * 1_000_000_000
+}
+
+/// How long the agent has given no sign of life, ns.
+#[inline(always)]
+fn silence(tables: &impl Tables) -> u64 {
+    tables.now().saturating_sub(tables.heartbeat())
 }
 
 /// Without the exception it is `strict`; with it, what was refused has passed by the exception.
@@ -396,12 +402,13 @@ pub fn egress(
         return Decision::ALLOWED;
     }
     let destination = destination(tables, actor.generation, address, protocol, port);
+    let silence = silence(tables);
     let mut decision = Decision::ALLOWED;
     let mut index = 0;
     while index < GROUPS {
         let group = &policy.groups[index];
         if group.flags & group::PRESENT != 0 {
-            let strict = of_group(tables, group, 1 << index, &policy.bound, &destination);
+            let strict = of_group(group, 1 << index, policy.bound, &destination, silence);
             let is_excepted = destination.excepted & 1 << index != 0 && now < destination.until;
             let told = if is_excepted { excepted(strict, destination.exception) } else { strict };
             decision = decision.or(told);
@@ -434,35 +441,29 @@ fn destination(
 /// What one policy makes of a destination.
 #[inline(always)]
 fn of_group(
-    tables: &impl Tables,
     group: &Group,
     bit: u8,
-    bound: &[u8; BINDINGS],
+    bound: Bindings,
     to: &Destination,
+    silence: u64,
 ) -> Decision {
-    let (mut is_bound, mut permitted, mut named, mut isolated_elsewhere) = (0u8, 0u8, 0u8, 0u8);
-    let mut index = 0;
-    while index < BINDINGS {
-        let (mine, permits) = (group.bindings[index], to.permits[index]);
-        let active = bound[index] & mine;
-        is_bound |= active;
-        named |= mine & permits;
-        permitted |= active & permits;
-        isolated_elsewhere |= active & group.isolating[index] & !permits;
-        index += 1;
-    }
+    // Any bound secret's destination will do; of one that isolates, its own alone.
+    let active = bound.and(group.bindings);
+    let permitted = !active.and(to.permits).is_empty();
+    // Before anything is read a secret's destinations are only named, which is enough.
+    let named = !group.bindings.and(to.permits).is_empty();
+    let isolated_elsewhere = !active.and(group.isolating).without(to.permits).is_empty();
     let rule = if to.deny & bit != 0 {
         group.egress_rule
     } else if to.resolver != 0 {
         0
-    } else if isolated_elsewhere != 0 {
+    } else if isolated_elsewhere {
         group.binding_rule
-    } else if permitted != 0 || to.allow & bit != 0 {
+    } else if permitted || to.allow & bit != 0 {
         0
-    } else if is_bound != 0 {
+    } else if !active.is_empty() {
         group.binding_rule
-    } else if group.flags & group::DEFAULT_DENY != 0 && named == 0 {
-        // Before anything is read a secret's destinations are only named, which is enough.
+    } else if group.flags & group::DEFAULT_DENY != 0 && !named {
         group.egress_rule
     } else {
         0
@@ -470,25 +471,21 @@ fn of_group(
     if rule == 0 {
         return Decision::ALLOWED;
     }
-    let observes = group.flags & group::OBSERVES != 0 || is_released(tables, group.release);
+    let released = group.release != 0 && silence > group.release as u64 * 1_000_000_000;
+    let observes = group.flags & group::OBSERVES != 0 || released;
     Decision::by(if observes { verdict::WOULD_DENY } else { verdict::DENIED }, rule)
 }
 
 /// Whether a bound secret of this generation forbids every other destination, replies included.
 #[inline(always)]
 pub fn isolates(policy: &Policy) -> bool {
-    let mut found = 0u8;
-    let mut of = 0;
-    while of < GROUPS {
-        let group = &policy.groups[of];
-        let mut index = 0;
-        while index < BINDINGS {
-            found |= policy.bound[index] & group.isolating[index];
-            index += 1;
-        }
-        of += 1;
+    let mut isolating = Bindings::default();
+    let mut index = 0;
+    while index < GROUPS {
+        isolating = isolating.or(policy.groups[index].isolating);
+        index += 1;
     }
-    found != 0
+    !policy.bound.and(isolating).is_empty()
 }
 
 /// Socket families (include/linux/socket.h) that lead nowhere (unix, netlink, alg) or whose destinations are decided on

@@ -20,6 +20,54 @@ pub const RULES_MAX: u32 = 0xffff;
 /// A deadline that never comes.
 pub const FOREVER: u64 = u64::MAX;
 
+/// A set of bindings: one byte each, so that a program can add one without a lock; read as words.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bindings([u64; BINDINGS / 8]);
+
+impl Bindings {
+    /// Adds one.
+    pub const fn add(&mut self, index: usize) {
+        if index < BINDINGS {
+            self.0[index / 8] |= Self::byte(index);
+        }
+    }
+
+    /// Whether one is in it.
+    pub const fn has(&self, index: usize) -> bool {
+        index < BINDINGS && self.0[index / 8] & Self::byte(index) != 0
+    }
+
+    /// Whether there is none.
+    #[inline(always)]
+    pub const fn is_empty(&self) -> bool {
+        self.0[0] | self.0[1] == 0
+    }
+
+    /// Those in both.
+    #[inline(always)]
+    pub const fn and(self, other: Self) -> Self {
+        Self([self.0[0] & other.0[0], self.0[1] & other.0[1]])
+    }
+
+    /// Those in this alone.
+    #[inline(always)]
+    pub const fn without(self, other: Self) -> Self {
+        Self([self.0[0] & !other.0[0], self.0[1] & !other.0[1]])
+    }
+
+    /// Those in either.
+    #[inline(always)]
+    pub const fn or(self, other: Self) -> Self {
+        Self([self.0[0] | other.0[0], self.0[1] | other.0[1]])
+    }
+
+    /// In memory the byte at `index`, on the little-endian machines that we support.
+    const fn byte(index: usize) -> u64 {
+        0xff << (index % 8 * 8)
+    }
+}
+
 /// Which generation of which workload decides.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,10 +140,10 @@ pub mod exec {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Group {
-    /// 0xff for each binding of this policy.
-    pub bindings: [u8; BINDINGS],
-    /// 0xff for each of them whose destinations are exclusive.
-    pub isolating: [u8; BINDINGS],
+    /// The bindings of this policy.
+    pub bindings: Bindings,
+    /// Those of them whose destinations are exclusive.
+    pub isolating: Bindings,
     /// Bits of [`group`]; 0: there is no such group.
     pub flags: u32,
     /// Number of the egress rule.
@@ -134,8 +182,8 @@ pub struct Policy {
     pub exec: Class,
     /// Egress.
     pub groups: [Group; GROUPS],
-    /// 0xff for each binding whose secret was read: the one thing that a program changes, and only ever to 0xff.
-    pub bound: [u8; BINDINGS],
+    /// The bindings whose secret was read: the one thing that a program changes, and only ever adds to.
+    pub bound: Bindings,
 }
 
 /// Bits of [`Policy::flags`].
@@ -283,8 +331,8 @@ pub mod protocol {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Destination {
-    /// 0xff for each binding whose secret may travel there.
-    pub permits: [u8; BINDINGS],
+    /// The bindings whose secret may travel there.
+    pub permits: Bindings,
     /// Boot clock, ns: until then an exception lets the groups in `excepted` pass.
     pub until: u64,
     /// Number of the rule of the exception.
@@ -338,6 +386,7 @@ const fn mix(mut x: u64) -> u64 {
     x ^ x >> 33
 }
 
+const _: () = assert!(BINDINGS == 16 && size_of::<Bindings>() == BINDINGS);
 const _: () = assert!(size_of::<Assignment>() == 8);
 const _: () = assert!(size_of::<Class>() == 32);
 const _: () = assert!(size_of::<Group>() == 48);

@@ -283,8 +283,9 @@ fn bind(generation: u32, rule: &SecretRule) {
     for index in rule.bind {
         let index = usize::from(index);
         if index < BINDINGS {
-            // SAFETY: a pointer out of a map is valid until the program ends; every writer writes the same byte.
-            unsafe { (&raw mut (*row).bound[index]).write(0xff) };
+            // SAFETY: a pointer out of a map is valid until the program ends, and the index is within; every writer
+            // writes the same byte.
+            unsafe { (&raw mut (*row).bound).cast::<u8>().add(index).write(0xff) };
         }
     }
 }

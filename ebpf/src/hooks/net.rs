@@ -1,7 +1,7 @@
 //! Outbound connections and unconnected sends.
 
 use aya_ebpf::programs::SockAddrContext;
-use cofferdam_abi::decide;
+use cofferdam_abi::decide::{self, Actor};
 use cofferdam_abi::event::{ConnectionEvent, kind, verdict};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::ConnectionKey;
@@ -70,13 +70,19 @@ pub fn rule(key: &ConnectionKey, process: &ProcessState) -> Ruled {
     if generation == 0 {
         return Ruled::FREE;
     }
-    let actor = rules::actor(process, generation);
+    ruling(key, generation, process.flags)
+}
+
+/// A function of its own in the program too, for the sake of its callers' frames.
+#[inline(never)]
+pub fn ruling(key: &ConnectionKey, generation: u32, flags: u32) -> Ruled {
+    let actor = Actor { flags, ..rules::stranger(generation) };
     Ruled::by(decide::egress(&Kernel, &actor, &full_address(key), key.protocol, key.port), generation, 0)
 }
 
 /// The address as IPv6: IPv4 as `::ffff:a.b.c.d`.
 #[inline(always)]
-pub fn full_address(key: &ConnectionKey) -> [u8; 16] {
+fn full_address(key: &ConnectionKey) -> [u8; 16] {
     if key.family != 4 {
         return key.address;
     }

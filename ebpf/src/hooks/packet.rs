@@ -16,7 +16,7 @@ use super::net;
 use crate::emit::count;
 use crate::identity;
 use crate::maps::{ACCEPTED, CONTROL};
-use crate::rules::{self, Kernel, Ruled};
+use crate::rules::{self, Kernel};
 
 const IPPROTO_TCP: u8 = 6;
 const IPPROTO_UDP: u8 = 17;
@@ -66,16 +66,13 @@ pub fn leaving(ctx: &SkBuffContext) -> bool {
         return true;
     };
     key.workload = workload;
-    let address = net::full_address(&key);
-    let decision =
-        decide::egress(&Kernel, &rules::stranger(generation), &address, key.protocol, key.port);
-    if decision.verdict() == verdict::ALLOWED {
+    let ruled = net::ruling(&key, generation, 0);
+    if ruled.verdict() == verdict::ALLOWED {
         return false;
     }
     if !is_cut && key.protocol == IPPROTO_TCP && !decide::isolates(row) && is_reply(ctx, &key) {
         return false;
     }
-    let ruled = Ruled::by(decision, generation, 0);
     key.verdict = ruled.verdict();
     let unnamed = ProcessState { cgroup, workload, ..ProcessState::default() };
     net::tell(&mut key, Hook::Packet, &unnamed, ruled, 0);

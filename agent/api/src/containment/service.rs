@@ -8,7 +8,7 @@ use super::Containment;
 use crate::proto::containment_server::Containment as Protocol;
 use crate::service::refusal;
 use crate::wire::{Malformed, Wire};
-use crate::{ApplyOptions, BackendError, OrderRequest, Peer, PolicyText, proto};
+use crate::{ApplyOptions, BackendError, OrderRequest, PolicyText, peer, proto};
 
 pub(crate) struct Service<B> {
     backend: Arc<B>,
@@ -56,7 +56,7 @@ impl<B: Containment> Protocol for Service<B> {
         &self,
         request: Request<proto::ApplyPolicyRequest>,
     ) -> Result<Response<proto::PoliciesReply>, Status> {
-        let by = Peer::of(&request)?;
+        let by = peer::of(&request)?;
         let request = request.into_inner();
         let text: PolicyText = given(request.text, "text")?;
         let options: ApplyOptions = given(request.options, "options")?;
@@ -67,7 +67,7 @@ impl<B: Containment> Protocol for Service<B> {
         &self,
         request: Request<proto::PolicyName>,
     ) -> Result<Response<proto::PolicyReply>, Status> {
-        let by = Peer::of(&request)?;
+        let by = peer::of(&request)?;
         let name = request.into_inner().name;
         self.ask(move |backend| backend.confirm_policy(&name, by)).await.map(policy)
     }
@@ -76,7 +76,7 @@ impl<B: Containment> Protocol for Service<B> {
         &self,
         request: Request<proto::PolicyName>,
     ) -> Result<Response<proto::PolicyReply>, Status> {
-        let by = Peer::of(&request)?;
+        let by = peer::of(&request)?;
         let name = request.into_inner().name;
         self.ask(move |backend| backend.remove_policy(&name, by)).await.map(policy)
     }
@@ -109,7 +109,7 @@ impl<B: Containment> Protocol for Service<B> {
         &self,
         request: Request<proto::ContainRequest>,
     ) -> Result<Response<proto::OrderReply>, Status> {
-        let by = Peer::of(&request)?;
+        let by = peer::of(&request)?;
         let request: OrderRequest = given(request.into_inner().order, "order")?;
         self.ask(move |backend| backend.contain(&request, by)).await.map(order)
     }
@@ -118,7 +118,7 @@ impl<B: Containment> Protocol for Service<B> {
         &self,
         request: Request<proto::ReleaseRequest>,
     ) -> Result<Response<proto::OrderReply>, Status> {
-        let by = Peer::of(&request)?;
+        let by = peer::of(&request)?;
         let id = request.into_inner().id;
         self.ask(move |backend| backend.release(&id, by)).await.map(order)
     }
@@ -132,7 +132,7 @@ impl<B: Containment> Protocol for Service<B> {
         &self,
         request: Request<proto::UnloadRequest>,
     ) -> Result<Response<proto::UnloadReply>, Status> {
-        let by = Peer::of(&request)?;
+        let by = peer::of(&request)?;
         self.ask(move |backend| backend.unload(by)).await?;
         Ok(Response::new(proto::UnloadReply {}))
     }

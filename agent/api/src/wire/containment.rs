@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::{Field, Malformed, Problem, Wire, wire};
 use crate::{
-    ApplyOptions, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow, OrderScope, Peer,
+    ApplyOptions, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow, OrderScope,
     PolicyRow, PolicyStatus, PolicyText, RefusedFile, RuleStatus, proto,
 };
 
 wire! {
-    Peer { uid, pid }
     PolicyText { source, text }
     ApplyOptions { dry_run, confirm_within }
     PolicyRow { name, namespace, mode, origin, source, applied, by, rules, workloads, confirm_until }
@@ -78,6 +77,8 @@ mod tests {
     use prost::Message as _;
 
     use super::super::tests::{travels, words_travel};
+    use cofferdam_model::Peer;
+
     use super::*;
     use crate::{PolicyMode, PolicyOrigin, RuleKind};
 

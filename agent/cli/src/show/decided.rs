@@ -15,6 +15,16 @@ pub(crate) struct Decided<'a> {
     exception: bool,
 }
 
+/// A verdict of which nothing else is known.
+pub(crate) fn verdict_alone(verdict: Verdict) -> Line {
+    let style = match verdict {
+        Verdict::Allowed => PLAIN,
+        Verdict::Denied => BAD,
+        Verdict::WouldDeny => NOTABLE,
+    };
+    Line::of(style, verdict.as_str())
+}
+
 macro_rules! decided {
     ($($row:ty),+) => {$(
         impl<'a> From<&'a $row> for Decided<'a> {
@@ -41,13 +51,10 @@ impl Decided<'_> {
 
     /// The verdict; who refused if it was not us, and whether it passed only by an exception.
     pub(crate) fn verdict(&self) -> Line {
-        let style = match self.verdict {
-            Verdict::Allowed if self.exception => NOTABLE,
-            Verdict::Allowed => PLAIN,
-            Verdict::Denied => BAD,
-            Verdict::WouldDeny => NOTABLE,
+        let mut line = match self.verdict {
+            Verdict::Allowed if self.exception => Line::of(NOTABLE, self.verdict.as_str()),
+            verdict => verdict_alone(verdict),
         };
-        let mut line = Line::of(style, self.verdict.as_str());
         if self.exception {
             line.push(NOTABLE, " by exception");
         }

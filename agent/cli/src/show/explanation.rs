@@ -2,7 +2,7 @@
 
 use cofferdam_api::Explanation;
 
-use super::verdict;
+use super::decided::verdict_alone;
 use crate::table::indented;
 use crate::text::{BOLD, DIM, Line, PLAIN};
 
@@ -13,7 +13,7 @@ const TITLE: usize = 9;
 pub(crate) fn explanation(explanation: &Explanation, columns: Option<usize>) -> Vec<Line> {
     let mut lines = vec![titled("event", Line::of(PLAIN, &explanation.event))];
     lines.push(titled("what", Line::of(PLAIN, &explanation.what)));
-    lines.push(titled("verdict", verdict(explanation.verdict, None)));
+    lines.push(titled("verdict", verdict_alone(explanation.verdict)));
     lines.push(titled("policy", or_none(explanation.policy.as_deref(), "none speaks of it")));
     if explanation.policy.is_some() {
         lines.push(titled("rule", or_none(explanation.rule.as_deref(), "not known")));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use aya::maps::lpm_trie::Key;
 use cofferdam_abi::map::control;
 use cofferdam_abi::policy::{
-    Assignment, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, SecretKey,
+    Assignment, Bindings, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, SecretKey,
     SecretRule, assignment,
 };
 use cofferdam_model::{BootTime, WorkloadId};
@@ -103,7 +103,7 @@ impl Tables {
     }
 
     /// Which bindings of a generation have begun.
-    pub fn bound(&self, generation: u32) -> Option<[u8; cofferdam_abi::policy::BINDINGS]> {
+    pub fn bound(&self, generation: u32) -> Option<Bindings> {
         self.policies.get(&generation, 0).ok().map(|row| row.bound)
     }
 
@@ -114,9 +114,7 @@ impl Tables {
     pub fn bind(&mut self, generation: u32, which: &[u8]) -> Result<(), TableError> {
         let mut row = self.policies.get(&generation, 0).map_err(refused("read", "POLICIES"))?;
         for index in which {
-            if let Some(byte) = row.bound.get_mut(usize::from(*index)) {
-                *byte = 0xff;
-            }
+            row.bound.add(usize::from(*index));
         }
         self.policies.insert(generation, row, 0).map_err(refused("write", "POLICIES"))
     }
