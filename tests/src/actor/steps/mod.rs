@@ -8,6 +8,7 @@ mod load;
 mod net;
 mod open;
 mod process;
+mod sequence;
 mod uring;
 
 use super::{Done, Given, Hands};
@@ -16,6 +17,7 @@ use super::{Done, Given, Hands};
 pub(super) type Action = fn(&Given<'_>, &mut Hands) -> Done;
 
 const STEPS: &[(&str, Action)] = &[
+    ("sequence", sequence::sequence),
     ("open", open::open),
     ("creat", open::creat),
     ("open-in-thread", open::in_thread),
