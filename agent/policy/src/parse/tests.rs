@@ -42,7 +42,14 @@ fn the_example_is_understood() {
 
 #[test]
 fn t() {
-    for (from, to) in [("id: db", "idd: db"), ("owner: payments-oncall, ", ""), ("10.20.0.0/16", "10.20.0.1/16"), ("releaseAfter: 10m","releaseAfter: 10"), ("read: own", "read: mine"), ("ports: [5432], protocol", "ports: [0], protocol")] {
+    for (from, to) in [
+        ("id: db", "idd: db"),
+        ("owner: payments-oncall, ", ""),
+        ("10.20.0.0/16", "10.20.0.1/16"),
+        ("releaseAfter: 10m", "releaseAfter: 10"),
+        ("read: own", "read: mine"),
+        ("ports: [5432], protocol", "ports: [0], protocol"),
+    ] {
         println!("{}\n", refused(&EXAMPLE.replace(from, to)));
     }
 }
