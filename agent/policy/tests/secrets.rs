@@ -47,7 +47,8 @@ fn any_is_everyone_and_globs_are_all_that_fit() {
     {
         assert_eq!(world.reads(&process(binary), "token"), expected, "{binary}");
     }
-    let world = Case::one("secrets: { id: db, secret: '/srv/secrets/t*', readers: [{ binary: /bin/sh }] }").world();
+    let world =
+        Case::one("secrets: { id: db, secret: '/srv/secrets/t*', readers: [{ binary: /bin/sh }] }").world();
     assert_eq!(world.reads(&process("/app/server"), "token"), "denied one/db", "by its path on the host");
 }
 
@@ -66,7 +67,8 @@ fn keys_have_their_own_readers() {
 
 #[test]
 fn readers_of_several_policies_intersect() {
-    let two = "secrets: { id: db, secret: db-password, readers: [{ binary: '/app/*' }, { binary: /bin/sh }] }";
+    let two =
+        "secrets: { id: db, secret: db-password, readers: [{ binary: '/app/*' }, { binary: /bin/sh }] }";
     let world = Case::two(
         "secrets: { id: db, secret: db-password, readers: [{ binary: /app/server }, { binary: /bin/sh, origin: any }] }",
         two,
@@ -92,8 +94,10 @@ const EXCEPTION: &str = "reason: r, owner: o, expires: 2026-11-22T01:00:00Z";
 
 #[test]
 fn an_exception_lets_a_binary_of_the_image_read_until_it_expires() {
-    let world =
-        Case::one(&format!("{SERVER}, exceptions: {{ rule: db, allow: {{ binary: /bin/sh }}, {EXCEPTION} }}")).world();
+    let world = Case::one(&format!(
+        "{SERVER}, exceptions: {{ rule: db, allow: {{ binary: /bin/sh }}, {EXCEPTION} }}"
+    ))
+    .world();
     assert_eq!(world.reads(&process("/bin/sh"), "db-password"), "exception one/db");
     assert_eq!(world.reads(&written("/bin/sh"), "db-password"), "denied one/db");
     assert_eq!(world.reads(&process("/bin/bash"), "db-password"), "denied one/db");
@@ -132,7 +136,13 @@ fn what_has_expired_is_not_compiled() {
 
 #[test]
 fn an_exclusive_secret_is_denied_to_who_is_not_selected_but_for_what_the_node_lives_on() {
-    let owner = policy("owner", &format!("{}, exceptions: {{ rule: db, allow: any, {EXCEPTION} }}", SERVER.replace("readers", "exclusive: true, readers")));
+    let owner = policy(
+        "owner",
+        &format!(
+            "{}, exceptions: {{ rule: db, allow: any, {EXCEPTION} }}",
+            SERVER.replace("readers", "exclusive: true, readers")
+        ),
+    );
     let mut case = Case::of(Vec::new());
     case.others = vec![owner];
     let world = case.world();

@@ -14,8 +14,8 @@ use cofferdam_model::{
     WorkloadKind, glob,
 };
 use cofferdam_policy::{
-    Acceptance, Binary, CompileError, Compiled, HostTables, Input, Object, Order, Policy, Refused, Tier, compile,
-    parse,
+    Acceptance, Binary, CompileError, Compiled, HostTables, Input, Object, Order, Policy, Refused, Tier,
+    compile, parse,
 };
 
 pub const GENERATION: u32 = 7;
