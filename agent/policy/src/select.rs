@@ -151,7 +151,7 @@ impl Policy {
     }
 
     /// A pod whose namespace has not arrived may be one of a guarded namespace.
-    fn may_yet_spare(&self, workload: &Workload) -> bool {
+    pub(crate) fn may_yet_spare(&self, workload: &Workload) -> bool {
         workload.kind.pod_uid().is_some()
             && workload.namespace.is_none()
             && GUARDED_NAMESPACES.iter().any(|it| !self.opt_in.contains(*it))
