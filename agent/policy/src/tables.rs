@@ -75,7 +75,7 @@ impl HostTables {
     pub fn bind(&mut self, generation: u32, rule: &SecretRule) {
         if let Some(policy) = self.policies.get_mut(&generation) {
             for binding in rule.bind.iter().filter(|binding| **binding != NO_BINDING) {
-                policy.bound[usize::from(*binding)] = 0xff;
+                policy.bound.add(usize::from(*binding));
             }
         }
     }

@@ -51,7 +51,7 @@ impl Context<'_> {
         self.within("groups of egress rules (one for each policy and mode)", groups.len(), GROUPS)?;
         for (rule, binding) in &bindings {
             if binding_of(&self.active[*rule]).is_some_and(|it| it.bind == Bind::Start) {
-                self.out.policy.bound[usize::from(*binding)] = 0xff;
+                self.out.policy.bound.add(usize::from(*binding));
             }
         }
         if groups.is_empty() {
@@ -88,8 +88,10 @@ impl Context<'_> {
         }
         for (index, it) in rules() {
             if let (Some(binding), Some(at)) = (binding_of(it), bindings.get(&index)) {
-                out.bindings[usize::from(*at)] = 0xff;
-                out.isolating[usize::from(*at)] = if binding.isolate { 0xff } else { 0 };
+                out.bindings.add(usize::from(*at));
+                if binding.isolate {
+                    out.isolating.add(usize::from(*at));
+                }
             }
             if matches!(&it.rule.says, Says::Egress(egress) if egress.default == Stance::Deny) {
                 out.flags |= group::DEFAULT_DENY;
@@ -136,7 +138,7 @@ impl Context<'_> {
         let mut row = Destination::default();
         for it in said {
             match it {
-                Said::Permitted(binding) => row.permits[usize::from(*binding)] = 0xff,
+                Said::Permitted(binding) => row.permits.add(usize::from(*binding)),
                 Said::Resolver => row.resolver = 1,
                 Said::Allowed(_) | Said::Denied(_) | Said::Excepted(..) => {}
             }
@@ -198,7 +200,7 @@ fn is_excepted(
     let of_group = || members.rules.iter().copied();
     let is_refused = |rule: usize| said.contains(&Said::Denied(rule)) && !is_lifted(rule);
     let isolates = |rule: usize| {
-        let permits = bindings.get(&rule).is_none_or(|binding| row.permits[usize::from(*binding)] != 0);
+        let permits = bindings.get(&rule).is_none_or(|binding| row.permits.has(usize::from(*binding)));
         binding_of(&active[rule]).is_some_and(|it| it.isolate) && !permits && !is_lifted(rule)
     };
     of_group().any(is_lifted) && !of_group().any(|rule| is_refused(rule) || isolates(rule))

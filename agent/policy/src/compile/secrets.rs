@@ -37,7 +37,7 @@ impl Context<'_> {
                 .collect();
             if self.input.read.contains(&object.id) {
                 for binding in speaking.iter().filter_map(|(index, _)| bindings.get(index)) {
-                    self.out.policy.bound[usize::from(*binding)] = 0xff;
+                    self.out.policy.bound.add(usize::from(*binding));
                 }
             }
             let (cut_until, cut_rule) = self.cut_of(object.id);
