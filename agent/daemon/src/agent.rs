@@ -17,6 +17,10 @@ use cofferdam_sensor::{AttachState, Budgets, Event, Sensor};
 use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
 use crate::config::Config;
+use crate::containment::answer::Line;
+use crate::containment::orders::Orders;
+use crate::containment::wall::Wall;
+use crate::containment::{Enforcer, Store};
 use crate::live::View;
 use crate::naming::{self, Naming};
 use crate::pipeline::Pipeline;
@@ -44,7 +48,6 @@ const LIVE_EVENTS: usize = 8_192;
 pub fn run(args: &Args, config: Config) -> Result<()> {
     let started = WallTime::now();
     host::require_the_needed()?;
-    host::warn_of_policies(&args.policy_dir);
     host::seal()?;
     let mount_watch = MountWatch::open(Path::new(MOUNTS)).context("cannot watch the mount table")?;
     let mounts = mount_watch.table().context("cannot read the mount table")?;
@@ -71,22 +74,52 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     let runtimes = RuntimesOnDisk::new(RuntimeFolders::default(), hierarchy.mount_point().to_owned());
     let pipeline = Pipeline::new(Secrets::new(config.secrets), tables, query);
     let naming = Naming::new(runtimes, config.credential_names);
-    let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line);
+    let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
+    let passed = journal.status().until;
+    let wall = Wall::new(WallTime::now(), host::boot_time(), passed);
+    let state = args.state_dir.join("containment");
+    let store = Store::open(state.clone(), args.policy_dir.clone(), wall.now(host::boot_time()))
+        .context("cannot put the policies of before into force; what the kernel enforces stays so")?;
+    let orders = Orders::open(state.join("orders.json"))?;
+    let enforcer = Enforcer::new(
+        store,
+        orders,
+        wall,
+        policy_tier(tier),
+        config.baseline,
+        config.resolvers,
+        pipeline.tables.latest_generation(),
+        sender.clone(),
+    );
+    let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line, enforcer);
     let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
     let live = agent.live.clone();
+    let line = Line(sender.clone());
 
-    let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
     threads::read_rings(rings, sender.clone())?;
     let watched = agent.know_what_runs(&hierarchy)?;
     agent.take_events(pending, 0, host::boot_time());
     agent.begin(watched, resumed)?;
     threads::watch_mounts(mount_watch, sender.clone())?;
-    let answers = Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live });
+    let answers = Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live, line });
     let server = threads::serve(socket, answers, sender, cri)?;
     announce();
     agent.work(&receiver)?;
+    let unload = agent.unload;
     drop(receiver);
-    server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?
+    drop(agent);
+    let served = server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?;
+    if unload {
+        cofferdam_sensor::unload(&args.pin_dir).context("cannot unload")?;
+    }
+    served
+}
+
+fn policy_tier(tier: cofferdam_sensor::Tier) -> cofferdam_policy::Tier {
+    match tier {
+        cofferdam_sensor::Tier::Lsm => cofferdam_policy::Tier::Lsm,
+        cofferdam_sensor::Tier::Tracepoint => cofferdam_policy::Tier::Tracepoint,
+    }
 }
 
 /// Loads the kernel programs, with what they need of the host.
@@ -112,9 +145,16 @@ fn announce() {
     }
 }
 
-struct Agent {
+/// The agent's own thread.
+pub struct Agent {
     node: status::Node,
-    pipeline: Pipeline,
+    /// Events to records.
+    pub pipeline: Pipeline,
+    /// Policies and orders to what the kernel holds.
+    pub enforcer: Enforcer,
+    /// Every rule is to be lifted at the end.
+    unload: bool,
+    ending: bool,
     naming: Naming,
     journal: Journal,
     /// What the journal could not take.

@@ -13,6 +13,7 @@ use cofferdam_model::InodeKey;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use crate::load::{LoadError, query_program};
+use crate::resolve::Root;
 use crate::tables::model_inode;
 
 /// A file as the kernel knows it.
@@ -72,6 +73,18 @@ impl Query {
         let file = open_path(path)?;
         let answer = self.ask(query::FILE, &file, path)?;
         Ok(FileFacts { key: model_inode(answer.file), facts: answer.facts, magic: answer.magic })
+    }
+
+    /// Identifies a file of a container; with its path there, links resolved.
+    ///
+    /// # Errors
+    /// If it is not there or the kernel does not answer.
+    pub fn file_in(&mut self, root: &Root, inside: &Path) -> Result<(FileFacts, PathBuf), QueryError> {
+        let failed = |source| QueryError::Open { path: inside.display().to_string(), source };
+        let file = root.place(inside).map_err(failed)?;
+        let answer = self.ask(query::FILE, &file, inside)?;
+        let facts = FileFacts { key: model_inode(answer.file), facts: answer.facts, magic: answer.magic };
+        Ok((facts, root.inside(&file).unwrap_or_else(|| inside.to_owned())))
     }
 
     /// Takes over a process that ran before the agent; what the kernel's table holds of it afterwards.
