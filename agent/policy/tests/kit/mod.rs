@@ -117,6 +117,7 @@ pub fn runtime() -> Actor {
 }
 
 /// What the compiler is given.
+#[derive(Debug)]
 pub struct Case {
     pub generation: u32,
     pub workload: Workload,
