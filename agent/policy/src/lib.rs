@@ -5,6 +5,8 @@
 mod compile;
 mod document;
 pub mod endpoint;
+mod explain;
+mod findings;
 mod meet;
 mod parse;
 mod policy;
@@ -17,6 +19,8 @@ pub use compile::{
     compile,
 };
 pub use document::Place;
+pub use explain::{Explanation, explain};
+pub use findings::{Finding, check};
 pub use parse::{Acceptance, EXCEPTION_MAX, exception_key, parse};
 pub use policy::{
     Allow, Attach, Bind, Binding, EgressRule, Exception, ExecDenial, Mode, Origin, Policy, Read, Reader,

@@ -288,7 +288,7 @@ pub mod permit {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Grant {
-    /// Boot clock, ns: until then `before` counts, from then on `after`.
+    /// Boot clock, ns: until then `before` counts, from then on `after`. Both say all, what holds for everyone included.
     pub until: u64,
     /// Bits while the exception holds.
     pub before: u32,

@@ -3,7 +3,7 @@
 use cofferdam_model::EnforcedBy;
 
 use super::active::{Active, resolved};
-use super::secrets::cover;
+use super::cover::cover;
 use super::{Input, RuleId};
 use crate::endpoint::To;
 use crate::policy::{Readers, Says};

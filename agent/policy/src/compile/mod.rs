@@ -2,6 +2,7 @@
 
 mod active;
 mod classes;
+mod cover;
 mod effective;
 mod egress;
 mod numbers;

@@ -7,23 +7,16 @@ use cofferdam_abi::policy::{
     BINDINGS_OF_SECRET, Grant, GrantKey, KEY_NAME_LEN, NO_BINDING, SecretKey, SecretRule, key_of_name,
     permit, set,
 };
-use cofferdam_model::{SecretKind, SecretRef, Workload, glob};
 
 use super::active::{Active, release, resolved, stands_for};
+use super::cover::{Cover, cover};
 use super::phases::phases;
-use super::{CompileError, Context, Input, Object, OrderSays};
-use crate::policy::{Policy, Readers, Says, SecretRule as Written};
+use super::{CompileError, Context, Input, OrderSays};
+use crate::policy::{Readers, Says, SecretRule as Written};
 use crate::{Bind, RuleKind};
 
 /// The binding of each rule that has one, by the rule's place among those in force.
 pub type Bindings = BTreeMap<usize, u8>;
-
-/// How much of a secret a rule speaks of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cover {
-    All,
-    Keys(BTreeSet<String>),
-}
 
 impl Context<'_> {
     pub fn secrets(&mut self, bindings: &Bindings) -> Result<(), CompileError> {
@@ -214,56 +207,9 @@ fn by_key(speaking: &[(usize, Cover)], is_cut: bool) -> Vec<(u64, Vec<usize>)> {
 }
 
 /// As the kernel takes it from the file's name.
-pub fn hash_of(key: &str) -> u64 {
+fn hash_of(key: &str) -> u64 {
     let mut name = [0; KEY_NAME_LEN];
     let bytes = &key.as_bytes()[..key.len().min(KEY_NAME_LEN - 1)];
     name[..bytes.len()].copy_from_slice(bytes);
     key_of_name(&name)
-}
-
-/// Whether a rule speaks of a secret, and of how much of it.
-pub fn cover(it: &Active<'_>, object: &Object, workload: &Workload) -> Option<Cover> {
-    let Says::Secret(secret) = &it.rule.says else { return None };
-    let by_name = object.refs.iter().filter(|of| is_meant(it.policy, &secret.secret, of, workload));
-    let mut cover = by_name.filter_map(|of| match (&secret.keys, &of.key) {
-        (None, _) => Some(Cover::All),
-        (Some(keys), None) => Some(Cover::Keys(keys.clone())),
-        (Some(keys), Some(key)) => keys.contains(key).then_some(Cover::All),
-    });
-    let by_name = cover.next().map(|first| cover.fold(first, wider));
-    let by_path = glob(&secret.secret, &object.path.to_string_lossy()).then(|| match &secret.keys {
-        None => Cover::All,
-        Some(keys) => Cover::Keys(keys.clone()),
-    });
-    match (by_name, by_path) {
-        (Some(a), Some(b)) => Some(wider(a, b)),
-        (a, b) => a.or(b),
-    }
-}
-
-fn wider(a: Cover, b: Cover) -> Cover {
-    match (a, b) {
-        (Cover::Keys(a), Cover::Keys(b)) => Cover::Keys(a.union(&b).cloned().collect()),
-        _ => Cover::All,
-    }
-}
-
-fn is_meant(policy: &Policy, pattern: &str, of: &SecretRef, workload: &Workload) -> bool {
-    let is_own = of.pod_uid.is_some() && of.pod_uid.as_ref() == workload.kind.pod_uid();
-    let namespace = of.namespace.as_ref().or(workload.namespace.as_ref().filter(|_| is_own));
-    // What a policy of a namespace says, it says of the secrets there; one whose namespace is not known is meant.
-    if let (Some(own), Some(its)) = (&policy.namespace, namespace)
-        && own != its
-    {
-        return false;
-    }
-    let is_volume = matches!(
-        of.kind,
-        SecretKind::SecretVolume | SecretKind::Projected | SecretKind::Csi | SecretKind::SubPath
-    );
-    let full = namespace.map(|namespace| format!("{namespace}/volume/{}", of.name));
-    let volume = format!("volume/{}", of.name);
-    glob(pattern, &of.name)
-        || glob(pattern, &of.display_name())
-        || (is_volume && (glob(pattern, &volume) || full.is_some_and(|full| glob(pattern, &full))))
 }

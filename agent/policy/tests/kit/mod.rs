@@ -117,6 +117,7 @@ pub fn runtime() -> Actor {
 }
 
 /// What the compiler is given.
+#[derive(Debug)]
 pub struct Case {
     pub generation: u32,
     pub workload: Workload,
@@ -229,7 +230,7 @@ impl World {
             _ if decision.is_exception() => "exception",
             _ => return "allowed".to_owned(),
         };
-        let name = self.compiled.rule(decision.rule()).expect("every number has a name");
+        let name = self.compiled.rule(decision.rule()).unwrap();
         assert_eq!(name.exception, decision.is_exception());
         let names = std::iter::once(&name.id).chain(&name.also);
         let names: Vec<String> = names.map(|it| format!("{}/{}", it.policy, it.rule)).collect();
