@@ -98,6 +98,17 @@ impl Query {
         Ok(self.ask(what, &open_path(path)?, path)?.process)
     }
 
+    /// How often the kernel left a program of ours out because it was running already on that processor
+    /// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c).
+    pub fn recursion_misses(&self) -> u64 {
+        let of_program = |(_, program): (&str, &aya::programs::Program)| {
+            let fd = program.fd().ok()?.as_fd().as_raw_fd();
+            let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+            text.lines().find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse::<u64>().ok())
+        };
+        self.ebpf.programs().filter_map(of_program).sum()
+    }
+
     fn ask(&mut self, what: u64, file: &File, path: &Path) -> Result<Answer, QueryError> {
         let failed = |reason: String| QueryError::Failed { path: path.display().to_string(), reason };
         let program: &RawTracePoint = query_program(&self.ebpf).map_err(|error| failed(error.to_string()))?;

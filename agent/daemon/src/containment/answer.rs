@@ -362,7 +362,7 @@ fn fail_open(pipeline: &Pipeline) -> Vec<FailOpen> {
         .collect();
     found.push(FailOpen {
         name: "recursion_misses".to_owned(),
-        count: pipeline.tables.recursion_misses(),
+        count: pipeline.query.recursion_misses(),
         means: "the kernel left out a program because it was running already on this processor: what it should \
                 have decided went through"
             .to_owned(),

@@ -14,7 +14,6 @@ use cofferdam_sensor::abi::policy::{Bindings, policy as flags};
 use cofferdam_sensor::{Generation, Root, TableError};
 
 use super::hosts::{self, Hosts};
-use super::names::Names;
 use super::orders::Orders;
 use super::store::{Change, Store};
 use super::wall::Wall;
@@ -62,8 +61,6 @@ pub struct Enforcer {
     pub store: Store,
     /// The orders.
     pub orders: Orders,
-    /// Who the numbers in events are.
-    pub names: Names,
     /// The clock that exceptions expire by.
     pub wall: Wall,
     /// What could not be compiled or installed, by workload.
@@ -114,7 +111,6 @@ impl Enforcer {
         Self {
             store,
             orders,
-            names: Names::default(),
             wall,
             failures: BTreeMap::new(),
             hosts: Hosts::default(),
@@ -443,7 +439,7 @@ impl Enforcer {
             return false;
         }
         self.failures.remove(workload.name().as_str());
-        self.names.add(compiled.generation, compiled.rules.clone());
+        pipeline.names.add(compiled.generation, compiled.rules.clone());
         let current = self.current.entry(workload.id).or_default();
         let is_first = current.compiled.is_none();
         if let Some(before) = current.compiled.replace(compiled) {
@@ -496,19 +492,20 @@ impl Enforcer {
             owner: "cofferdam".to_owned(),
             reason: "nothing is decided for this container yet".to_owned(),
         }];
+        let (no_binaries, no_reads) = (BTreeMap::new(), BTreeSet::new());
         let input = |generation| Input {
             generation,
             workload: &host,
             policies: &[],
             others: &[],
             objects: &round.objects,
-            binaries: &BTreeMap::new(),
+            binaries: &no_binaries,
             names: &self.hosts.known,
             resolvers: &self.resolvers,
             orders: &orders,
             clock: self.wall.clock(),
             now: round.now,
-            read: &BTreeSet::new(),
+            read: &no_reads,
             tier: self.tier,
         };
         if let Some(known) = &self.pending
@@ -524,7 +521,7 @@ impl Enforcer {
             .and_then(|()| pipeline.tables.set_pending(compiled.generation));
         match put {
             Ok(()) => {
-                self.names.add(compiled.generation, compiled.rules.clone());
+                pipeline.names.add(compiled.generation, compiled.rules.clone());
                 // Containers that are pending may still have the former.
                 self.pending = Some(compiled);
             }

@@ -184,7 +184,8 @@ impl Store {
                 _ => Box::new(Kept { replaced: None, ..it.kept.clone() }),
             });
             let until = confirm_within.map(|within| {
-                WallTime(now.0.saturating_add(i64::try_from(within.as_nanos()).unwrap_or(i64::MAX)))
+                let within = i64::try_from(within.as_nanos()).unwrap_or(i64::MAX);
+                WallTime::from_nanos(now.as_nanos().saturating_add(within))
             });
             let kept = Kept {
                 name: policy.name().to_owned(),

@@ -1,6 +1,26 @@
 //! The wall clock by which exceptions expire: steps may only shorten them.
 
+use std::fs;
+use std::path::Path;
+
 use cofferdam_model::{BootTime, Clock, WallTime};
+
+use super::store::write_whole;
+
+/// The latest moment that an agent has seen, in the state folder.
+const PASSED: &str = "passed";
+
+/// The latest moment that is known to have passed.
+pub fn passed(state: &Path) -> Option<WallTime> {
+    fs::read_to_string(state.join(PASSED)).ok()?.trim().parse().ok()
+}
+
+/// Notes that this moment has passed.
+pub fn note(state: &Path, now: WallTime) {
+    if let Err(error) = write_whole(&state.join(PASSED), now.to_string().as_bytes()) {
+        tracing::error!("after a reboot a clock that stands behind is believed: {error:#}");
+    }
+}
 
 /// The latest wall clock that was ever believed.
 #[derive(Debug, Clone, Copy)]
