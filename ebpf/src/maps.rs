@@ -8,7 +8,7 @@ use cofferdam_abi::hook::{HOOKS, REASONS};
 use cofferdam_abi::key::{AccessKey, ConnectionKey, InodeKey};
 use cofferdam_abi::map::{self, Answer, CgroupEntry, Device, Mark};
 use cofferdam_abi::policy::{
-    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, SecretKey, SecretRule,
+    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, ReadKey, SecretKey, SecretRule,
 };
 use cofferdam_abi::process::ProcessState;
 
@@ -60,6 +60,10 @@ pub static PREFIXES: LpmTrie<PrefixKey, u32> = LpmTrie::pinned(map::PREFIXES, 0)
 #[map]
 pub static DESTINATIONS: HashMap<DestinationKey, Destination> =
     HashMap::pinned(map::DESTINATIONS, BPF_F_NO_PREALLOC);
+
+/// Which workload has read which secret, policy or not.
+#[map]
+pub static READS: HashMap<ReadKey, u8> = HashMap::pinned(map::READS, BPF_F_NO_PREALLOC);
 
 /// Thread-group id to process.
 #[map]

@@ -118,6 +118,8 @@ fn held(pipeline: &mut Pipeline, file: &HeldFile, number: usize, now: BootTime) 
         denied_by: None,
         enforced_by: EnforcedBy::ObserveOnly,
         policy: None,
+        rule: None,
+        exception: false,
         generation: 0,
         order: None,
     };

@@ -1,6 +1,6 @@
 //! Composition: sensor -> inventory -> journal -> whoever asks, and the order of start and end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -17,6 +17,10 @@ use cofferdam_sensor::{AttachState, Budgets, Event, Sensor};
 use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
 use crate::config::Config;
+use crate::containment::answer::Line;
+use crate::containment::orders::Orders;
+use crate::containment::wall::{self, Wall};
+use crate::containment::{Enforcer, Store};
 use crate::live::View;
 use crate::naming::{self, Naming};
 use crate::pipeline::Pipeline;
@@ -44,7 +48,6 @@ const LIVE_EVENTS: usize = 8_192;
 pub fn run(args: &Args, config: Config) -> Result<()> {
     let started = WallTime::now();
     host::require_the_needed()?;
-    host::warn_of_policies(&args.policy_dir);
     host::seal()?;
     let mount_watch = MountWatch::open(Path::new(MOUNTS)).context("cannot watch the mount table")?;
     let mounts = mount_watch.table().context("cannot read the mount table")?;
@@ -69,24 +72,53 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     };
     let (cri, cri_line) = Cri::new(config.cri_socket);
     let runtimes = RuntimesOnDisk::new(RuntimeFolders::default(), hierarchy.mount_point().to_owned());
-    let pipeline = Pipeline::new(Secrets::new(config.secrets), tables, query);
+    let pipeline = Pipeline::new(Secrets::new(config.secrets), tables, query, tier);
     let naming = Naming::new(runtimes, config.credential_names);
-    let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line);
+    let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
+    let state = args.state_dir.join("containment");
+    let wall = Wall::new(WallTime::now(), host::boot_time(), wall::passed(&state));
+    let store = Store::open(state.clone(), args.policy_dir.clone(), wall.now(host::boot_time()))
+        .context("cannot put the policies of before into force; what the kernel enforces stays so")?;
+    let orders = Orders::open(state.join("orders.json"))?;
+    let enforcer = Enforcer::new(
+        store,
+        orders,
+        wall,
+        policy_tier(tier),
+        config.baseline,
+        config.resolvers,
+        pipeline.tables.latest_generation(),
+        sender.clone(),
+    );
+    let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line, enforcer, state);
     let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
     let live = agent.live.clone();
+    let line = Line(sender.clone());
 
-    let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
     threads::read_rings(rings, sender.clone())?;
     let watched = agent.know_what_runs(&hierarchy)?;
     agent.take_events(pending, 0, host::boot_time());
     agent.begin(watched, resumed)?;
     threads::watch_mounts(mount_watch, sender.clone())?;
-    let answers = Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live });
+    let answers = Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live, line });
     let server = threads::serve(socket, answers, sender, cri)?;
     announce();
     agent.work(&receiver)?;
+    let unload = agent.unload;
     drop(receiver);
-    server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?
+    drop(agent);
+    let served = server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?;
+    if unload {
+        cofferdam_sensor::unload(&args.pin_dir).context("cannot unload")?;
+    }
+    served
+}
+
+fn policy_tier(tier: cofferdam_sensor::Tier) -> cofferdam_policy::Tier {
+    match tier {
+        cofferdam_sensor::Tier::Lsm => cofferdam_policy::Tier::Lsm,
+        cofferdam_sensor::Tier::Tracepoint => cofferdam_policy::Tier::Tracepoint,
+    }
 }
 
 /// Loads the kernel programs, with what they need of the host.
@@ -112,9 +144,18 @@ fn announce() {
     }
 }
 
-struct Agent {
+/// The agent's own thread.
+pub struct Agent {
     node: status::Node,
-    pipeline: Pipeline,
+    /// Events to records.
+    pub pipeline: Pipeline,
+    /// Policies and orders to what the kernel holds.
+    pub enforcer: Enforcer,
+    /// Every rule is to be lifted at the end.
+    unload: bool,
+    ending: bool,
+    /// Where policies, exceptions and orders are kept.
+    containment: PathBuf,
     naming: Naming,
     journal: Journal,
     /// What the journal could not take.
@@ -140,10 +181,16 @@ impl Agent {
         journal: Journal,
         mounts: MountTable,
         cri: CriLine,
+        enforcer: Enforcer,
+        containment: PathBuf,
     ) -> Self {
         Self {
             node,
             pipeline,
+            enforcer,
+            unload: false,
+            ending: false,
+            containment,
             naming,
             journal,
             backlog: Backlog::default(),
@@ -187,14 +234,37 @@ impl Agent {
         self.pipeline.tick(host::boot_time()).context("cannot read the kernel's counters")?;
         let before = self.journal.seen_until(&self.node.boot).filter(|_| resumed);
         self.unnoted = Some(before.unwrap_or(watched));
+        self.pipeline.tables.set_agent(std::process::id()).context("cannot tell the kernel who the agent is")?;
+        self.pipeline.tables.beat(host::boot_time()).context("cannot tell the kernel that the agent lives")?;
+        // Twice, as for every file of the policy folder: nobody is writing at them.
+        for _ in 0..2 {
+            let records = self.enforcer.tick(&mut self.pipeline, host::boot_time());
+            self.pipeline.add(records);
+        }
+        self.enforce(host::boot_time());
         self.ready = Some(WallTime::now());
         self.commit(host::boot_time(), true);
         self.publish_status();
         Ok(())
     }
 
+    /// Puts into force what has changed.
+    pub fn enforce(&mut self, now: BootTime) {
+        let records = self.enforcer.reconcile(&mut self.pipeline, now);
+        self.pipeline.add(records);
+    }
+
+    /// Lifts every rule and ends: the one way to do so besides a reboot.
+    pub fn unload_at_end(&mut self) {
+        self.unload = true;
+        self.ending = true;
+    }
+
     fn work(&mut self, receiver: &Receiver<Message>) -> Result<()> {
         loop {
+            if self.ending {
+                return self.end("unloaded");
+            }
             let message = match receiver.recv_timeout(self.patience()) {
                 Ok(message) => Some(message),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -207,6 +277,8 @@ impl Agent {
                 Some(Message::Names(names)) => {
                     names.iter().for_each(|names| naming::apply(&mut self.pipeline, names, now));
                 }
+                Some(Message::Hosts(found)) => self.enforcer.take_hosts(found),
+                Some(Message::Do(work)) => work(self),
                 Some(Message::Stop) => return self.end("stopped"),
                 Some(Message::Failed(error)) => {
                     if let Err(error) = self.end("failed") {
@@ -221,6 +293,8 @@ impl Agent {
             if due {
                 self.tick(now);
             }
+            self.enforcer.see(self.pipeline.fresh());
+            self.enforce(now);
             self.commit(now, due);
             if due {
                 self.publish_status();
@@ -253,12 +327,19 @@ impl Agent {
         if let Err(error) = self.pipeline.tick(now) {
             tracing::error!(%error, "counters could not be read; they are monotonic, the next reading has them");
         }
+        if let Err(error) = self.pipeline.tables.beat(now) {
+            tracing::error!(%error, "the kernel was not told that the agent lives");
+        }
+        let records = self.enforcer.tick(&mut self.pipeline, now);
+        self.pipeline.add(records);
         if self.pipeline.find_replaced(now) {
             self.remount(now);
         }
         self.ticks += 1;
         if self.ticks.is_multiple_of(SWEEP_TICKS) {
             self.pipeline.sweep(now);
+            self.enforcer.tidy(&mut self.pipeline);
+            wall::note(&self.containment, self.enforcer.wall.now(now));
         }
         if self.ticks.is_multiple_of(LOOK_TICKS)
             && let Err(error) = self.journal.look_after()

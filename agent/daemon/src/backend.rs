@@ -8,10 +8,11 @@ use cofferdam_api::{
     Backend, BackendError, CheckResult, Doctor, Ending, Event, HookState, Live, Rows, Status,
 };
 use cofferdam_journal::Reader;
-use cofferdam_model::{AccessRow, Answer, BootTime, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, Answer, AttemptRow, AuditRow, BootTime, ConnectionRow, Filter, SecretRow, WorkloadRow};
 use cofferdam_sensor::probe::{self, Outcome};
 use cofferdam_sensor::{AttachState, BLIND_SPOTS, HookReport, Tier};
 
+use crate::containment::answer::Line;
 use crate::host;
 
 /// The pipeline records at least once a second; an agent that has not for so long is held up.
@@ -57,6 +58,8 @@ pub struct Answers {
     pub no_better: Option<String>,
     /// Live events.
     pub live: Live,
+    /// The agent's own thread.
+    pub line: Line,
 }
 
 impl Answers {
@@ -100,7 +103,27 @@ impl Backend for Answers {
     fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {
         let timeline = self.reader()?.timeline(filter).map_err(failed)?;
         let accesses = self.honest(timeline.accesses);
-        rows.timeline(timeline.processes, accesses, timeline.connections, timeline.losses)
+        rows.timeline(
+            timeline.processes,
+            accesses,
+            timeline.connections,
+            timeline.attempts,
+            timeline.audits,
+            timeline.losses,
+        )
+    }
+
+    fn attempts(&self, filter: &Filter, rows: &mut Rows<'_, AttemptRow>) -> Result<Ending, BackendError> {
+        rows.answer(self.honest(self.reader()?.attempts(filter).map_err(failed)?))
+    }
+
+    fn audits(&self, filter: &Filter, rows: &mut Rows<'_, AuditRow>) -> Result<Ending, BackendError> {
+        rows.answer(self.honest(self.reader()?.audits(filter).map_err(failed)?))
+    }
+
+    fn denials(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {
+        let denials = self.reader()?.denials(filter).map_err(failed)?;
+        rows.denials(self.honest(denials.accesses), denials.connections, denials.attempts, filter.limit)
     }
 
     fn workloads(&self, filter: &Filter, rows: &mut Rows<'_, WorkloadRow>) -> Result<Ending, BackendError> {

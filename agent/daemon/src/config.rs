@@ -5,12 +5,15 @@ mod units;
 
 use std::collections::HashSet;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use cofferdam_inventory::environment::CredentialNames;
 use cofferdam_inventory::volumes::ConfiguredSecret;
 use cofferdam_sensor::Budgets;
 use serde_saphyr::{Location, Spanned};
+
+use crate::containment::enforcer::Baseline;
 
 use file::File;
 
@@ -71,6 +74,10 @@ pub struct Config {
     pub cri_socket: Option<PathBuf>,
     /// What a workload may send in a second.
     pub budgets: Budgets,
+    /// What a container may do while nothing is decided for it yet.
+    pub baseline: Baseline,
+    /// Resolvers that stay reachable; none: those of the node.
+    pub resolvers: Vec<IpAddr>,
 }
 
 impl Config {
@@ -111,6 +118,8 @@ impl Config {
             journal: journal(&file.journal)?,
             cri_socket: file.runtimes.cri_socket,
             budgets: budgets(&file.limits)?,
+            baseline: baseline(&file.policy)?,
+            resolvers: resolvers(&file.policy)?,
         })
     }
 }
@@ -198,6 +207,24 @@ fn budgets(given: &file::Limits) -> Result<Budgets, Wrong> {
     let field = "limits.process_events_per_second";
     let beginnings = at_least_one(field, given.process_events_per_second.as_ref(), beginnings)?;
     Ok(Budgets { firsts, beginnings })
+}
+
+fn baseline(given: &file::Policy) -> Result<Baseline, Wrong> {
+    match given.pending.as_ref().map(|it| (it, it.value.as_str())) {
+        None | Some((_, "observe")) => Ok(Baseline::Observe),
+        Some((_, "deny")) => Ok(Baseline::Deny),
+        Some((it, other)) => {
+            Err(Wrong::new("policy.pending", it, format!("`{other}` is neither observe nor deny")))
+        }
+    }
+}
+
+fn resolvers(given: &file::Policy) -> Result<Vec<IpAddr>, Wrong> {
+    let address = |it: &Spanned<String>| {
+        let wrong = |_| Wrong::new("policy.resolvers", it, format!("`{}` is no IP address", it.value));
+        it.value.parse().map_err(wrong)
+    };
+    given.resolvers.iter().map(address).collect()
 }
 
 fn at_least_one(field: &'static str, given: Option<&Spanned<u64>>, default: u64) -> Result<u64, Wrong> {

@@ -32,15 +32,6 @@ fn told(check: &Check) -> String {
     format!("{name}: {found}{costs}{remedy}")
 }
 
-/// Policies are not enforced by this version: whoever has put some here must not believe that they are.
-pub fn warn_of_policies(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let files = entries.flatten().count();
-    if files > 0 {
-        tracing::error!(folder = %folder.display(), files, "policies are here, but this version only observes: none is enforced");
-    }
-}
-
 /// Makes the process undumpable: no core dump, no ptrace by others of its user, so that what it may have read of a
 /// credential (claims of a token) cannot leave it by a crash.
 ///

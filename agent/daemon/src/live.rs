@@ -2,7 +2,7 @@
 
 use cofferdam_api::Event;
 use cofferdam_model::{
-    Access, AccessRow, BinaryOrigin, BootId, CgroupId, Clock, Connection, ConnectionRow, EventId, Loss,
+    Access, AccessRow, Attempt, AttemptRow, Audit, AuditRow, BinaryOrigin, BootId, CgroupId, Clock, Connection, ConnectionRow, EventId, Loss,
     LossRow, Process, ProcessKey, ProcessRow, Record, TargetRow, Workload, WorkloadId,
 };
 
@@ -30,6 +30,8 @@ impl View<'_> {
                 let ended = Some(self.clock.wall(*at));
                 Some(Event::Process(Box::new(self.process(process, ended))))
             }
+            Record::Attempt(attempt) => Some(Event::Attempt(Box::new(self.attempt(attempt)))),
+            Record::Audit(audit) => Some(Event::Audit(Box::new(self.audit(audit)))),
             Record::Loss(loss) => Some(Event::Loss(self.loss(loss))),
             Record::Workload(_) | Record::Secret { .. } => None,
         }
@@ -101,6 +103,8 @@ impl View<'_> {
             denied_by: access.denied_by,
             enforced_by: access.enforced_by,
             policy: access.policy.clone(),
+            rule: access.rule.clone(),
+            exception: access.exception,
             generation: access.generation,
             order: access.order,
             image: workload.and_then(|workload| workload.image.as_ref()).map(|image| image.name.clone()),
@@ -142,7 +146,57 @@ impl View<'_> {
             denied_by: connection.denied_by,
             enforced_by: connection.enforced_by,
             policy: connection.policy.clone(),
+            rule: connection.rule.clone(),
+            exception: connection.exception,
             generation: connection.generation,
+        }
+    }
+
+    fn attempt(&self, attempt: &Attempt) -> AttemptRow {
+        let workload = self.workload(attempt.workload);
+        let program = self.program(attempt.exec);
+        AttemptRow {
+            id: self.id(attempt.id),
+            at: self.clock.wall(attempt.at),
+            workload: self.name(attempt.workload),
+            namespace: workload.and_then(|workload| workload.namespace.clone()),
+            pod: workload.and_then(|workload| workload.pod.clone()),
+            container: workload.and_then(|workload| workload.container.clone()),
+            container_id: container_id(workload),
+            cgroup: self.cgroup(attempt.cgroup),
+            binary: program.and_then(|program| program.executable.path.clone()),
+            binary_inode: inode(program),
+            binary_origin: program.map_or(BinaryOrigin::Unknown, |program| program.executable.origin),
+            interpreter: program.and_then(|program| program.executable.interpreter.clone()),
+            pid: attempt.process.map(|process| process.pid),
+            process_start: attempt.process.map(|process| self.clock.wall(process.start)),
+            boot_id: self.boot.clone(),
+            ppid: program.and_then(|program| program.parent).map(|parent| parent.pid),
+            uid: attempt.uid.or_else(|| program.map(|program| program.uid)),
+            exec_session: program.and_then(|program| program.exec_session),
+            what: attempt.what,
+            object: attempt.object.clone(),
+            object_inode: attempt.inode.map(|inode| inode.to_string()),
+            object_origin: attempt.origin,
+            verdict: attempt.verdict,
+            denied_by: attempt.denied_by,
+            enforced_by: attempt.enforced_by,
+            policy: attempt.policy.clone(),
+            rule: attempt.rule.clone(),
+            exception: attempt.exception,
+            generation: attempt.generation,
+        }
+    }
+
+    fn audit(&self, audit: &Audit) -> AuditRow {
+        AuditRow {
+            at: self.clock.wall(audit.at),
+            what: audit.what,
+            subject: audit.subject.clone(),
+            workload: audit.workload.and_then(|id| self.name(id)),
+            by: audit.by,
+            detail: audit.detail.clone(),
+            boot_id: self.boot.clone(),
         }
     }
 

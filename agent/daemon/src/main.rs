@@ -10,6 +10,7 @@ mod bundle;
 #[cfg(test)]
 mod command_lines;
 mod config;
+mod containment;
 mod counts;
 mod facts;
 mod host;
@@ -53,7 +54,7 @@ pub struct Args {
     /// Where kernel programs and tables are pinned, so that they outlive the agent
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/cofferdam")]
     pin_dir: PathBuf,
-    /// Where policies lie; this version enforces none, and says so if it finds any
+    /// Where policies lie; files that change are read again
     #[arg(long, value_name = "DIR", default_value = "/etc/cofferdam/policies")]
     policy_dir: PathBuf,
     /// Detach all hooks, remove the pins, and exit

@@ -1,6 +1,7 @@
 //! Names for new containers: what runtimes keep on disk, asked again for a while because some of it is written late.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cofferdam_inventory::environment::CredentialNames;
@@ -102,6 +103,7 @@ impl Naming {
         let Some(start) = bundle::of_process(pid) else { return };
         let Ok(file) = bundle::configuration(&start.bundle) else { return };
         let Ok(config) = oci_config::read(file, &self.variables) else { return };
+        let config = config.in_bundle(&start.bundle);
         pipeline.expect_secrets(&config.secret_mounts, host);
         // runc names the cgroup after the container unless it is told another one.
         let cgroup = config.cgroups_path.clone().unwrap_or_else(|| format!("/{}", start.id));
@@ -138,6 +140,9 @@ impl Naming {
             }
         };
         let mounts = config.secret_mounts.clone();
+        if let Some(root) = &config.root {
+            pipeline.state.roots.insert(workload, PathBuf::from(root));
+        }
         let names = ContainerNames::from_config(container_id, config);
         apply(pipeline, &names, now);
         pipeline.declare_secrets(workload, &mounts, host, now);

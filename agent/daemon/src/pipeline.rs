@@ -1,6 +1,7 @@
 //! The way of an event through the agent: decoded by the sensor, enriched here, into a batch for the journal.
 
 mod access;
+mod attempt;
 mod connection;
 mod counters;
 mod discovery;
@@ -12,18 +13,19 @@ use cofferdam_inventory::hierarchy::FoundCgroup;
 use cofferdam_inventory::processes::Beginning;
 use cofferdam_inventory::workloads::WorkloadChange;
 use cofferdam_model::{
-    BootTime, CgroupId, EventId, LossReason, PodUid, Process, ProcessKey, Record, Verdict, Workload,
+    BootTime, CgroupId, DeniedBy, EnforcedBy, EventId, LossReason, PodUid, Process, ProcessKey, Record, Verdict, Workload,
     WorkloadId,
 };
 use cofferdam_sensor::abi::count::{Count, LossKey};
 use cofferdam_sensor::abi::event::verdict;
 use cofferdam_sensor::abi::key::{AccessKey, ConnectionKey};
 use cofferdam_sensor::abi::process::ProcessState;
-use cofferdam_sensor::{Event, Query, Stamp, Tables};
+use cofferdam_sensor::{Event, Query, Stamp, Tables, Tier};
 
 pub use access::{environment, secret_label};
 
 use crate::bundle;
+use crate::containment::names::{Named, Names};
 use crate::counts::{Counts, Ended};
 use crate::facts;
 use crate::losses::Losses;
@@ -43,6 +45,10 @@ pub struct Pipeline {
     pub query: Query,
     /// Losses told so far.
     pub losses: Losses,
+    /// Who the numbers of rules are.
+    pub names: Names,
+    /// What refuses opens and execs on this node.
+    pub tier: Tier,
     accesses: Counts<AccessKey>,
     connections: Counts<ConnectionKey>,
     /// Whose end was seen: their counters are retired by the next reading.
@@ -60,13 +66,15 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// An empty one.
-    pub fn new(secrets: Secrets, tables: Tables, query: Query) -> Self {
+    pub fn new(secrets: Secrets, tables: Tables, query: Query, tier: Tier) -> Self {
         Self {
             state: State::default(),
             secrets,
             tables,
             query,
             losses: Losses::default(),
+            names: Names::default(),
+            tier,
             accesses: Counts::default(),
             connections: Counts::default(),
             ended: Ended::default(),
@@ -77,6 +85,11 @@ impl Pipeline {
             written: 0,
             untold: Vec::new(),
         }
+    }
+
+    /// The records since the last call of [`Pipeline::take_batch`].
+    pub fn fresh(&self) -> &[Record] {
+        &self.batch
     }
 
     /// The records since the last call.
@@ -190,7 +203,7 @@ impl Pipeline {
             Event::Access { .. } => self.access_event(event),
             Event::Connection { .. } => self.connection_event(event),
             Event::StaleFilesystem { .. } => self.mounts_stale = true,
-            Event::Attempt { .. } => {}
+            Event::Attempt { .. } => self.attempt_event(event),
         }
     }
 
@@ -314,6 +327,39 @@ fn first_count(stamp: &Stamp, process: &ProcessState) -> Count {
         unsent: 0,
         generation: 0,
         rule: 0,
+    }
+}
+
+/// What a rule has decided, as records tell it.
+struct Decided {
+    policy: Option<String>,
+    rule: Option<String>,
+    exception: bool,
+    denied_by: Option<DeniedBy>,
+    enforced_by: EnforcedBy,
+}
+
+impl Pipeline {
+    /// `enforcing` is what refuses such things on this node.
+    fn decided(&self, ruled: (u32, u32), number: u8, enforcing: EnforcedBy) -> Decided {
+        let named = self.names.of(ruled);
+        let has_spoken = named.is_some() || number == verdict::DENIED;
+        let Named { policy, rule } = named.unwrap_or(Named { policy: None, rule: None });
+        Decided {
+            policy,
+            rule,
+            exception: number == verdict::EXCEPTED,
+            denied_by: (number == verdict::DENIED).then_some(DeniedBy::Us),
+            enforced_by: if has_spoken { enforcing } else { EnforcedBy::ObserveOnly },
+        }
+    }
+
+    /// What refuses opens, execs and memory here.
+    fn enforcing(&self) -> EnforcedBy {
+        match self.tier {
+            Tier::Lsm => EnforcedBy::Lsm,
+            Tier::Tracepoint => EnforcedBy::ObserveOnly,
+        }
     }
 }
 

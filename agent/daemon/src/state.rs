@@ -1,5 +1,8 @@
 //! Who is who right now: inventory's tables, asked together.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+
 use cofferdam_inventory::cgroup_path::RuntimeState;
 use cofferdam_inventory::first_reads::FirstReads;
 use cofferdam_inventory::hierarchy::Hierarchy;
@@ -17,6 +20,8 @@ pub struct State {
     pub processes: Processes,
     /// Orders of first reads.
     pub first_reads: FirstReads,
+    /// Root file systems of containers on the host, as their runtimes were told.
+    pub roots: HashMap<WorkloadId, PathBuf>,
     /// Where cgroups stand, for paths that the kernel's record has no room for.
     pub hierarchy: Option<Hierarchy>,
 }

@@ -2,6 +2,8 @@
 //!
 //! A thread that cannot go on ends the agent: one that sees less than it says is worse than one that is started again.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SendError, SyncSender};
@@ -16,6 +18,7 @@ use cofferdam_inventory::names::ContainerNames;
 use cofferdam_sensor::{Event, Rings};
 use tokio::sync::{mpsc, watch};
 
+use crate::agent::Agent;
 use crate::backend::Answers;
 
 /// Events handed over at a time.
@@ -31,6 +34,10 @@ pub enum Message {
     Mounts,
     /// A runtime has told names.
     Names(Vec<ContainerNames>),
+    /// Addresses of destinations were told.
+    Hosts(BTreeMap<String, Vec<IpAddr>>),
+    /// Something that only the agent's own thread may do.
+    Do(Box<dyn FnOnce(&mut Agent) + Send>),
     /// The end.
     Stop,
     /// A thread cannot go on.

@@ -4,6 +4,7 @@
 //! annotations that runtimes write themselves, and the mounts that were asked for below `/run/secrets`.
 
 use std::io::Read;
+use std::path::Path;
 
 use crate::environment::CredentialNames;
 use crate::json::{JsonError, Reader};
@@ -25,8 +26,19 @@ pub struct ContainerConfig {
     pub secret_mounts: Vec<DeclaredMount>,
     /// `linux.cgroupsPath`.
     pub cgroups_path: Option<String>,
+    /// `root.path`: the root file system on the host; below the bundle unless it is absolute.
+    pub root: Option<String>,
     /// Names and mounts beyond the bounds.
     pub dropped: u64,
+}
+
+impl ContainerConfig {
+    /// The same with an absolute root, as the configuration of this bundle.
+    #[must_use]
+    pub fn in_bundle(self, bundle: &Path) -> Self {
+        let root = self.root.map(|root| bundle.join(root).to_string_lossy().into_owned());
+        Self { root, ..self }
+    }
 }
 
 /// Identity that containerd and CRI-O write as annotations of their own; users' annotations are not read.
@@ -75,6 +87,10 @@ fn read_document<R: Read>(
             _ => reader.skip(),
         }),
         "annotations" => reader.object(|reader, key| annotation(reader, key, &mut config.pod)),
+        "root" => reader.object(|reader, key| match key.to_ascii_lowercase().as_str() {
+            "path" => reader.text().map(|path| config.root = path),
+            _ => reader.skip(),
+        }),
         "mounts" => reader.array(|reader| declared_mount(reader, &mut config)),
         "linux" => reader.object(|reader, key| match key {
             "cgroupsPath" => reader.text().map(|path| config.cgroups_path = path),

@@ -134,7 +134,7 @@ impl RuntimesOnDisk {
                 Err(error) => return Err(ConfigError::Open { path, error }),
             };
             return match oci_config::read(file, names) {
-                Ok(config) => Ok(Some(config)),
+                Ok(config) => Ok(Some(config.in_bundle(path.parent().unwrap_or(Path::new("/"))))),
                 Err(error) => Err(ConfigError::Read { path, error }),
             };
         }

@@ -2,22 +2,33 @@
 
 #![forbid(unsafe_code)]
 
+mod compile;
 mod document;
 pub mod endpoint;
+mod explain;
+mod findings;
 mod meet;
 mod parse;
 mod policy;
 mod refusal;
 mod select;
+mod tables;
 
+pub use compile::{
+    Binary, CompileError, Compiled, Effective, Input, Object, Order, OrderSays, RuleId, RuleName, Tier,
+    compile,
+};
 pub use document::Place;
+pub use explain::{Explanation, explain};
+pub use findings::{Finding, check};
 pub use parse::{Acceptance, EXCEPTION_MAX, exception_key, parse};
 pub use policy::{
-    Allow, Attach, Bind, Binding, Stance, EgressRule, Exception, ExecDenial, Mode, Origin, Policy, Read,
-    Reader, Readers, Rule, RuleKind, Says, SecretRule, Session, Set,
+    Allow, Attach, Bind, Binding, EgressRule, Exception, ExecDenial, Mode, Origin, Policy, Read, Reader,
+    Readers, Rule, RuleKind, Says, SecretRule, Session, Set, Stance,
 };
 pub use refusal::{Refusal, Refused};
 pub use select::{GUARDED_NAMESPACES, GUARDED_UNITS, Selection, Selector, is_guarded};
+pub use tables::{HostTables, Lookups};
 
 /// The JSON schema of the file, made from the very types that read it.
 pub fn schema() -> serde_json::Value {

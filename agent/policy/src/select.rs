@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Workload, WorkloadKind, glob};
+use cofferdam_model::{Runtime, Workload, WorkloadKind, glob};
 
 use crate::Policy;
 
@@ -84,6 +84,8 @@ impl Selector {
         let is_container = workload.kind.is_container();
         let arrived = match &workload.kind {
             WorkloadKind::PodContainer { .. } => workload.namespace.is_some(),
+            // Of a runtime without an interface nobody will ever tell more than the path does.
+            WorkloadKind::Container { runtime: Runtime::Unknown, .. } => true,
             WorkloadKind::Container { .. } => {
                 workload.container.is_some() || workload.image.is_some() || !workload.labels.is_empty()
             }
@@ -91,7 +93,11 @@ impl Selector {
         };
         let late = if arrived { Selection::No } else { Selection::Pending };
         // The runtime may tell a container's names one by one; a sandbox has neither.
-        let late_name = if is_container && !workload.sandbox { Selection::Pending } else { Selection::No };
+        let plain = matches!(workload.kind, WorkloadKind::Container { runtime: Runtime::Unknown, .. });
+        let late_name =
+            if is_container && !workload.sandbox && !plain { Selection::Pending } else { Selection::No };
+        let plain_name = workload.kind.container_id().filter(|_| plain).map(|id| id.as_str());
+        let container = workload.container.as_deref().or(plain_name);
         let unit = match &workload.kind {
             WorkloadKind::Unit { unit } => Some(unit.as_str()),
             _ => None,
@@ -108,7 +114,7 @@ impl Selector {
             answers.push(fits(pattern, workload.namespace.as_deref(), late));
         }
         let image = workload.image.as_ref().map(|image| image.name.as_str());
-        answers.extend(self.container.iter().map(|it| fits(it, workload.container.as_deref(), late_name)));
+        answers.extend(self.container.iter().map(|it| fits(it, container, late_name)));
         answers.extend(self.image.iter().map(|it| fits(it, image, late_name)));
         answers.extend(self.unit.iter().map(|it| fits(it, unit, Selection::No)));
         answers.extend(self.cgroup.iter().map(|it| fits(it, Some(&workload.cgroup_path), Selection::No)));
@@ -151,7 +157,7 @@ impl Policy {
     }
 
     /// A pod whose namespace has not arrived may be one of a guarded namespace.
-    fn may_yet_spare(&self, workload: &Workload) -> bool {
+    pub(crate) fn may_yet_spare(&self, workload: &Workload) -> bool {
         workload.kind.pod_uid().is_some()
             && workload.namespace.is_none()
             && GUARDED_NAMESPACES.iter().any(|it| !self.opt_in.contains(*it))

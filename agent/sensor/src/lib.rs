@@ -11,6 +11,7 @@ mod load;
 mod offsets;
 pub mod probe;
 mod query;
+mod resolve;
 mod rings;
 mod selftest;
 mod tables;
@@ -27,6 +28,7 @@ pub use decode::{Event, MalformedRecord, Stamp, decode};
 pub use load::{LoadError, unload};
 pub use offsets::OffsetError;
 pub use query::{FileFacts, Query, QueryError};
+pub use resolve::Root;
 pub use rings::Rings;
 pub use selftest::SelfTestError;
 pub use tables::{

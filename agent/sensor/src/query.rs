@@ -13,6 +13,7 @@ use cofferdam_model::InodeKey;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use crate::load::{LoadError, query_program};
+use crate::resolve::Root;
 use crate::tables::model_inode;
 
 /// A file as the kernel knows it.
@@ -74,6 +75,18 @@ impl Query {
         Ok(FileFacts { key: model_inode(answer.file), facts: answer.facts, magic: answer.magic })
     }
 
+    /// Identifies a file of a container; with its path there, links resolved.
+    ///
+    /// # Errors
+    /// If it is not there or the kernel does not answer.
+    pub fn file_in(&mut self, root: &Root, inside: &Path) -> Result<(FileFacts, PathBuf), QueryError> {
+        let failed = |source| QueryError::Open { path: inside.display().to_string(), source };
+        let file = root.place(inside).map_err(failed)?;
+        let answer = self.ask(query::FILE, &file, inside)?;
+        let facts = FileFacts { key: model_inode(answer.file), facts: answer.facts, magic: answer.magic };
+        Ok((facts, root.inside(&file).unwrap_or_else(|| inside.to_owned())))
+    }
+
     /// Takes over a process that ran before the agent; what the kernel's table holds of it afterwards.
     ///
     /// # Errors
@@ -83,6 +96,17 @@ impl Query {
         let path = Path::new(&path);
         let what = if pid == 1 { query::ADOPT_INIT } else { query::ADOPT };
         Ok(self.ask(what, &open_path(path)?, path)?.process)
+    }
+
+    /// How often the kernel left a program of ours out because it was running already on that processor
+    /// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c).
+    pub fn recursion_misses(&self) -> u64 {
+        let of_program = |(_, program): (&str, &aya::programs::Program)| {
+            let fd = program.fd().ok()?.as_fd().as_raw_fd();
+            let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+            text.lines().find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse::<u64>().ok())
+        };
+        self.ebpf.programs().filter_map(of_program).sum()
     }
 
     fn ask(&mut self, what: u64, file: &File, path: &Path) -> Result<Answer, QueryError> {

@@ -21,7 +21,7 @@ use cofferdam_abi::hook::{HOOKS, REASONS};
 use cofferdam_abi::key::{AccessKey, ConnectionKey, InodeKey as AbiInodeKey};
 use cofferdam_abi::map::{self, CgroupEntry, Device, Mark, control};
 use cofferdam_abi::policy::{
-    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, SecretKey, SecretRule,
+    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, ReadKey, SecretKey, SecretRule,
 };
 use cofferdam_abi::process::ProcessState;
 use cofferdam_model::FilesystemKey;
@@ -74,6 +74,7 @@ const SHAPES: &[(&str, (u32, u32, u32))] = &[
     ("GRANTS", (size_of::<GrantKey>() as u32, size_of::<Grant>() as u32, map::GRANTS)),
     ("PREFIXES", (4 + size_of::<PrefixKey>() as u32, 4, map::PREFIXES)),
     ("DESTINATIONS", (size_of::<DestinationKey>() as u32, size_of::<Destination>() as u32, map::DESTINATIONS)),
+    ("READS", (size_of::<ReadKey>() as u32, 1, map::READS)),
     ("PROCESSES", (4, size_of::<ProcessState>() as u32, map::PROCESSES)),
     ("ACCESSES", (size_of::<AccessKey>() as u32, size_of::<Count>() as u32, map::ACCESSES)),
     ("CONNECTIONS", (size_of::<ConnectionKey>() as u32, size_of::<Count>() as u32, map::CONNECTIONS)),
@@ -119,6 +120,7 @@ pub struct Tables {
     grants: HashMap<MapData, GrantKey, Grant>,
     prefixes: LpmTrie<MapData, PrefixKey, u32>,
     destinations: HashMap<MapData, DestinationKey, Destination>,
+    reads: HashMap<MapData, ReadKey, u8>,
     processes: HashMap<MapData, u32, ProcessState>,
     accesses: HashMap<MapData, AccessKey, Count>,
     accesses_fd: OwnedFd,
@@ -178,6 +180,7 @@ impl Tables {
             grants: take!(ebpf, "GRANTS"),
             prefixes: take!(ebpf, "PREFIXES"),
             destinations: take!(ebpf, "DESTINATIONS"),
+            reads: take!(ebpf, "READS"),
             processes: take!(ebpf, "PROCESSES"),
             accesses: take!(ebpf, "ACCESSES"),
             connections: take!(ebpf, "CONNECTIONS"),

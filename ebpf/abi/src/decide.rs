@@ -376,7 +376,7 @@ fn of_class(tables: &impl Tables, class: &Class, wanted: u32, grant: Option<Gran
     if let Some(grant) = grant
         && now < grant.until
     {
-        (eased, exception) = (eased & grant.before, grant.exception);
+        (eased, exception) = (grant.before, grant.exception);
     }
     if eased == class.deny { strict } else { with_exception(strict, ruling(eased).decision(tables), exception) }
 }

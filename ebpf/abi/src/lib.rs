@@ -57,6 +57,7 @@ mod user {
         crate::policy::GrantKey,
         crate::policy::Policy,
         crate::policy::PrefixKey,
+        crate::policy::ReadKey,
         crate::policy::SecretKey,
         crate::policy::SecretRule,
         crate::process::ProcessState,

@@ -163,6 +163,8 @@ pub const GRANTS: u32 = 131_072;
 pub const PREFIXES: u32 = 131_072;
 /// Destinations, of all generations.
 pub const DESTINATIONS: u32 = 131_072;
+/// (Workload, secret) pairs that were read.
+pub const READS: u32 = 65_536;
 /// Connections that others opened to a workload, by socket.
 pub const ACCEPTED: u32 = 65_536;
 /// Bytes of the ring for denials, exec, fork, exit, first accesses.

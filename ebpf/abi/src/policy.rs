@@ -210,6 +210,16 @@ pub struct SecretKey {
     pub reserved: u32,
 }
 
+/// A workload has read a secret.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ReadKey {
+    /// The workload.
+    pub workload: u64,
+    /// The secret, as in [`SecretKey`].
+    pub object: u64,
+}
+
 /// The rule.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -278,7 +288,7 @@ pub mod permit {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Grant {
-    /// Boot clock, ns: until then `before` counts, from then on `after`.
+    /// Boot clock, ns: until then `before` counts, from then on `after`. Both say all, what holds for everyone included.
     pub until: u64,
     /// Bits while the exception holds.
     pub before: u32,
@@ -391,6 +401,7 @@ const _: () = assert!(size_of::<Assignment>() == 8);
 const _: () = assert!(size_of::<Class>() == 32);
 const _: () = assert!(size_of::<Group>() == 48);
 const _: () = assert!(size_of::<Policy>() == 16 + 3 * 32 + GROUPS * 48 + BINDINGS);
+const _: () = assert!(size_of::<ReadKey>() == 16);
 const _: () = assert!(size_of::<SecretKey>() == 24);
 const _: () = assert!(size_of::<SecretRule>() == 48);
 const _: () = assert!(size_of::<GrantKey>() == 32);

@@ -1,18 +1,19 @@
 //! Secrets as files: opened, received, mapped.
 
+use aya_ebpf::bindings::BPF_NOEXIST;
 use cofferdam_abi::decide;
 use cofferdam_abi::event::{AccessEvent, how, kind};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{AccessKey, FilesystemKey, InodeKey};
 use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file, filter_index};
-use cofferdam_abi::policy::{BINDINGS, KEY_NAME_LEN, SecretRule, key_of_name};
+use cofferdam_abi::policy::{BINDINGS, ReadKey, KEY_NAME_LEN, SecretRule, key_of_name};
 use cofferdam_abi::process::{ProcessState, flags};
 
 use super::repeat::{self, Budget, Occurrence, Repeatable, spend};
 use crate::emit::{Moment, count, is_active, send};
 use crate::identity;
 use crate::kernel::{Dentry, File, Inode, Read, Typed};
-use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, FILTER, POLICIES, PRIORITY};
+use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, FILTER, POLICIES, PRIORITY, READS};
 use crate::rules::{self, Kernel, Ruled};
 
 /// `PROT_EXEC`, include/uapi/asm-generic/mman-common.h.
@@ -231,7 +232,8 @@ fn touched(
     // SAFETY: a pointer out of a map is valid until the program ends.
     let process = unsafe { &mut *process };
     process.flags = process.flags & !flags::UNTOLD | flags::TAINTED;
-    let denied = rule(&mut touch, Some(process), process.workload);
+    let key = key_of(dentry);
+    let denied = rule(&mut touch, Some(process), process.workload, key);
     access(&touch, process);
     denied
 }
@@ -240,32 +242,53 @@ fn touched(
 #[inline(never)]
 fn touched_by_stranger(touch: &mut Touch) -> bool {
     let (cgroup, workload) = identity::unknown(touch.hook);
-    let denied = rule(touch, None, workload);
+    let key = key_of(touch.names_of);
+    let denied = rule(touch, None, workload, key);
     access_of_stranger(touch, cgroup, workload);
     denied
 }
 
 /// Asks the rules of the workload, and binds it to the secret's destinations if it reads one.
 #[inline(never)]
-fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64) -> bool {
+fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64, key: u64) -> bool {
     let generation = rules::generation_of(workload);
-    if generation == 0 {
-        return false;
-    }
-    let key = key_of(touch.names_of);
-    let Some(rule) = decide::rule_of_secret(&Kernel, generation, touch.secret, key) else { return false };
     let actor = match process {
         Some(process) => rules::actor(process, generation),
         None => rules::stranger(generation),
     };
-    let decision = decide::secret(&Kernel, &actor, rule);
-    let ruled = Ruled::by(decision, generation, 0);
-    touch.ruled = if touch.can_deny { ruled } else { ruled.seen() };
-    let denied = touch.can_deny && decision.is_denied();
+    let mut denied = false;
+    if generation != 0
+        && let Some(rule) = decide::rule_of_secret(&Kernel, generation, touch.secret, key)
+    {
+        let ruled = Ruled::by(decide::secret(&Kernel, &actor, rule), generation, 0);
+        denied = touch.can_deny && ruled.is_denied();
+        touch.ruled = if touch.can_deny { ruled } else { ruled.seen() };
+    }
     if !denied && actor.flags & flags::RUNTIME == 0 {
-        bind(generation, rule);
+        remember(workload, touch.secret);
+        // Only now: a policy that was assigned meanwhile has either seen what was remembered, or is seen here.
+        let generation = rules::generation_of(workload);
+        if generation != 0
+            && let Some(rule) = decide::rule_of_secret(&Kernel, generation, touch.secret, key)
+        {
+            bind(generation, rule);
+        }
     }
     denied
+}
+
+/// The workload has read this secret: whatever policy comes later knows.
+#[inline(always)]
+fn remember(workload: u64, object: u64) {
+    let key = ReadKey { workload, object };
+    // SAFETY: only the presence is asked for.
+    if unsafe { READS.get(key) }.is_none() && READS.insert(key, 1, u64::from(BPF_NOEXIST)).is_err() {
+        // Another thread may have been first.
+        // SAFETY: as above.
+        if unsafe { READS.get(key) }.is_none() {
+            count(Hook::Open, Reason::NotCounted, workload);
+        }
+    }
 }
 
 /// The key of a file's name. A function of its own in the program too, for the sake of its frame.

@@ -21,6 +21,18 @@ pub struct File {
     pub runtimes: Runtimes,
     /// Bounds of what one workload may cause.
     pub limits: Limits,
+    /// How policies are put into force.
+    pub policy: Policy,
+}
+
+/// How policies are put into force.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// What a container may do while nothing is decided for it yet: `observe` (everything) or `deny` (no secret).
+    pub pending: Option<Spanned<String>>,
+    /// Resolvers that stay reachable whatever a workload is bound to; those of /etc/resolv.conf unless given.
+    pub resolvers: Vec<Spanned<String>>,
 }
 
 /// This node.

@@ -1,7 +1,7 @@
 //! Accesses: from an event or a counter to a record.
 
 use cofferdam_model::{
-    Access, AccessKind, AccessMode, BootTime, CgroupId, EnforcedBy, EventId, ProcessKey, Record, SecretKind,
+    Access, AccessKind, AccessMode, BootTime, CgroupId, EventId, ProcessKey, Record, SecretKind,
     SecretRef, Target, TargetRelation, WorkloadId,
 };
 use cofferdam_sensor::abi::count::Count;
@@ -101,6 +101,7 @@ impl Pipeline {
         if let Some(exec) = target_program.map(|program| program.exec) {
             self.journal_program(exec);
         }
+        let decided = self.decided(ruled, key.verdict, self.enforcing());
         self.batch.push(Record::Access(Access {
             id,
             first: BootTime::from_nanos(count.first),
@@ -118,9 +119,11 @@ impl Pipeline {
             mode: access_mode(key.mode),
             target,
             verdict: verdict_of(key.verdict),
-            denied_by: None,
-            enforced_by: EnforcedBy::ObserveOnly,
-            policy: None,
+            denied_by: decided.denied_by,
+            enforced_by: decided.enforced_by,
+            policy: decided.policy,
+            rule: decided.rule,
+            exception: decided.exception,
             generation: ruled.0.into(),
             order,
         }));

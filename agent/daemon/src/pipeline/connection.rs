@@ -36,6 +36,7 @@ impl Pipeline {
         }
         let process = key.process();
         let workload = self.state.workload_of(WorkloadId(key.workload), cgroup);
+        let decided = self.decided(ruled, key.verdict, EnforcedBy::Cgroup);
         self.batch.push(Record::Connection(Connection {
             id,
             first: BootTime::from_nanos(count.first),
@@ -47,16 +48,18 @@ impl Pipeline {
             uid,
             process,
             exec,
-            destination: process.map(|_| destination(key)),
+            destination: (process.is_some() || key.address != [0; 16]).then(|| destination(key)),
             port: key.port,
             protocol: protocol(key.protocol),
             family: key.family,
             unconnected: key.unconnected != 0,
             tainted_by,
             verdict: verdict_of(key.verdict),
-            denied_by: None,
-            enforced_by: EnforcedBy::ObserveOnly,
-            policy: None,
+            denied_by: decided.denied_by,
+            enforced_by: decided.enforced_by,
+            policy: decided.policy,
+            rule: decided.rule,
+            exception: decided.exception,
             generation: ruled.0.into(),
         }));
     }

@@ -42,6 +42,7 @@ impl Pipeline {
         for cgroup in self.state.prune(now) {
             self.tables.forget_cgroup(cgroup);
             self.secrets.forget_view(WorkloadId::rooted_at(cgroup));
+            self.state.roots.remove(&WorkloadId::rooted_at(cgroup));
             self.losses.forget(WorkloadId::rooted_at(cgroup));
             self.ended.workloads.insert(WorkloadId::rooted_at(cgroup));
         }

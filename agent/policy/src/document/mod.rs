@@ -1,4 +1,4 @@
-//! The file as it is written: each value that may be wrong with its place. What it means is decided in `check`.
+//! The file as it is written: each value that may be wrong with its place. What it means is decided in `parse`.
 
 mod forms;
 

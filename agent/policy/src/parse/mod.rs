@@ -187,6 +187,3 @@ impl Checker<'_> {
 fn mode(spec: &document::Spec, given: Option<Mode>) -> Mode {
     given.or(spec.mode).unwrap_or(Mode::Enforce)
 }
-
-#[cfg(test)]
-mod tests;

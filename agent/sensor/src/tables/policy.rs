@@ -1,11 +1,11 @@
 //! What policies compile to: generations, and which workload has which.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use aya::maps::lpm_trie::Key;
 use cofferdam_abi::map::control;
 use cofferdam_abi::policy::{
-    Assignment, Bindings, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, SecretKey,
+    Assignment, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, SecretKey,
     SecretRule, assignment,
 };
 use cofferdam_model::{BootTime, WorkloadId};
@@ -102,21 +102,22 @@ impl Tables {
         let _ = self.assigned.remove(&workload);
     }
 
-    /// Which bindings of a generation have begun.
-    pub fn bound(&self, generation: u32) -> Option<Bindings> {
-        self.policies.get(&generation, 0).ok().map(|row| row.bound)
+    /// Which secrets each workload has read since the tables were made.
+    pub fn reads(&self) -> HashMap<WorkloadId, BTreeSet<u64>> {
+        let mut found: HashMap<WorkloadId, BTreeSet<u64>> = HashMap::new();
+        for key in self.reads.keys().flatten() {
+            found.entry(WorkloadId(key.workload)).or_default().insert(key.object);
+        }
+        found
     }
 
-    /// Begins bindings of a generation that is already assigned.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn bind(&mut self, generation: u32, which: &[u8]) -> Result<(), TableError> {
-        let mut row = self.policies.get(&generation, 0).map_err(refused("read", "POLICIES"))?;
-        for index in which {
-            row.bound.add(usize::from(*index));
+    /// Forgets what workloads have read that are gone.
+    pub fn keep_reads(&mut self, is_there: impl Fn(WorkloadId) -> bool) {
+        let gone: Vec<_> =
+            self.reads.keys().flatten().filter(|key| !is_there(WorkloadId(key.workload))).collect();
+        for key in gone {
+            let _ = self.reads.remove(&key);
         }
-        self.policies.insert(generation, row, 0).map_err(refused("write", "POLICIES"))
     }
 
     /// Removes the rows of every generation but these: what an agent before has left behind.

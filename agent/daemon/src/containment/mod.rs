@@ -1,0 +1,13 @@
+//! Containment: from the policies and orders in force to what the kernel holds for each workload.
+
+pub mod answer;
+pub mod binaries;
+pub mod enforcer;
+pub mod hosts;
+pub mod names;
+pub mod orders;
+pub mod store;
+pub mod wall;
+
+pub use enforcer::Enforcer;
+pub use store::Store;
