@@ -1,7 +1,9 @@
 //! The workload that techniques are tried on: a container with a secret, and a policy that says who may read it, where
 //! it may go, and what may be executed.
 
-use anyhow::{Context, Result, ensure};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::actor::Reply;
 use crate::bench::container::ACTOR;
@@ -40,8 +42,8 @@ pub enum Kind {
 impl Kind {
     const fn name(self) -> &'static str {
         match self {
-            Self::Usual => "contained",
-            Self::AnyProgram => "contained-readers",
+            Self::Usual => "contained-",
+            Self::AnyProgram => "contained-readers-",
         }
     }
 
@@ -52,8 +54,8 @@ impl Kind {
         }
     }
 
-    fn spec(self, cgroups: &str, secret: &Secret, destination: &Listener) -> String {
-        let (name, port) = (secret.name(), destination.address().port());
+    fn spec(self, cgroups: &str, secret: &Secret, to: Destination, permitted: &Listener) -> String {
+        let (name, to) = (secret.name(), to.named(permitted));
         let mut spec = format!(
             "selector: {{ cgroup: \"{cgroups}/*\" }}\n\
              mode: enforce\n\
@@ -62,7 +64,7 @@ impl Kind {
              \u{20}   secret: {name}\n\
              \u{20}   readers: [ {{ binary: {SERVER} }}, {{ binary: {WORKER} }} ]\n\
              \u{20}   exclusive: true\n\
-             \u{20}   destinations: [ {{ cidr: 127.0.0.1/32, ports: [{port}], protocol: tcp }} ]\n\
+             \u{20}   destinations: [ {to} ]\n\
              environment: {{ id: {}, read: own }}\n\
              egress: {{ id: {}, default: allow, deny: [ {{ set: cloud-metadata }} ] }}\n\
              memory: {{ id: {}, attach: deny }}\n",
@@ -76,6 +78,25 @@ impl Kind {
             spec += &format!("exec: {{ id: {id}, deny: [ {{ origin: written }}, {{ origin: memfd }} ] }}\n");
         }
         spec
+    }
+}
+
+/// How the policy names the secret's destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// By its address.
+    Address,
+    /// By a host's name, `localhost`.
+    Host,
+}
+
+impl Destination {
+    fn named(self, permitted: &Listener) -> String {
+        let port = permitted.address().port();
+        match self {
+            Self::Address => format!("{{ cidr: 127.0.0.1/32, ports: [{port}], protocol: tcp }}"),
+            Self::Host => format!("{{ host: localhost, ports: [{port}], protocol: tcp }}"),
+        }
     }
 }
 
@@ -97,12 +118,23 @@ impl Contained {
     ///
     /// # Errors
     /// If something cannot be made, the policy does not take hold, or an ordinary workload is disturbed by it.
-    pub fn new(stage: &Stage<'_>, agent: &Agent, kind: Kind, more: &str) -> Result<Self> {
-        let name = format!("{}{more}", kind.name());
+    pub fn new(
+        stage: &Stage<'_>,
+        agent: &Agent,
+        kind: Kind,
+        destination: Destination,
+        of: &str,
+    ) -> Result<Self> {
+        let name = format!("{}{of}", kind.name());
         let secret = stage.volume(&format!("creds-of-{name}"), &["password", "other"])?;
         let permitted = Listener::tcp4()?;
         let cgroups = format!("/{}/{name}", stage.place().name());
-        let policy = Policy::apply(stage.place(), agent, &name, &kind.spec(&cgroups, &secret, &permitted))?;
+        let policy = Policy::apply(
+            stage.place(),
+            agent,
+            &name,
+            &kind.spec(&cgroups, &secret, destination, &permitted),
+        )?;
         let container = Self::equipped(stage.container(), &secret, stage)?.in_cgroup(&name).start()?;
         let contained = Self { container, policy, secret, permitted, kind };
         contained.policy.holds(&contained.container, kind.rules())?;
@@ -156,9 +188,27 @@ impl Contained {
     /// # Errors
     /// As [`Self::attacker`].
     pub fn runs(&self, program: &str, steps: &[&[&str]]) -> Result<Reply> {
-        let steps = steps.join(&"--");
-        let words: Vec<&str> = ["do", "sequence"].into_iter().chain(steps).collect();
-        self.container.runs(program, &words)
+        run(&self.container, program, steps)
+    }
+
+    /// As [`Self::attacker`], and meanwhile something happens to the secret, again and again.
+    ///
+    /// # Errors
+    /// As [`Self::attacker`], or if that fails.
+    pub fn attacker_while(
+        &mut self,
+        steps: &[&[&str]],
+        mut meanwhile: impl FnMut(&mut Secret) -> Result<()>,
+    ) -> Result<Reply> {
+        let Self { container, secret, .. } = self;
+        let container = &*container;
+        thread::scope(|scope| {
+            let attacker = scope.spawn(move || run(container, ACTOR, steps));
+            while !attacker.is_finished() {
+                meanwhile(secret)?;
+            }
+            attacker.join().map_err(|_| anyhow!("the thread of the attacker failed"))?
+        })
     }
 
     /// The container; its main process is a permitted reader.
@@ -169,11 +219,6 @@ impl Contained {
     /// The secret.
     pub fn secret(&self) -> &Secret {
         &self.secret
-    }
-
-    /// The secret, to be changed.
-    pub fn secret_mut(&mut self) -> &mut Secret {
-        &mut self.secret
     }
 
     /// Where the secret may travel.
@@ -190,4 +235,10 @@ impl Contained {
     pub fn kind(&self) -> Kind {
         self.kind
     }
+}
+
+fn run(container: &Container, program: &str, steps: &[&[&str]]) -> Result<Reply> {
+    let steps = steps.join(&"--");
+    let words: Vec<&str> = ["do", "sequence"].into_iter().chain(steps).collect();
+    container.runs(program, &words)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use cofferdam_model::{
-    AccessKind, AccessRow, AttemptKind, AttemptRow, ConnectionRow, DeniedBy, EnforcedBy, Verdict,
+    AccessKind, AccessRow, AttemptKind, AttemptRow, BinaryOrigin, ConnectionRow, DeniedBy, EnforcedBy,
+    ProcessRow, Verdict,
 };
 
 use super::Answer;
@@ -19,6 +20,8 @@ pub enum Trace {
     Connection(u16),
     /// An attempt.
     Attempt(AttemptKind),
+    /// A program of this origin: an attempt to execute it, or its execution.
+    Program(BinaryOrigin),
 }
 
 /// What was told of a technique.
@@ -36,6 +39,14 @@ pub struct Evidence {
     pub rule: Option<(String, String)>,
     /// Secrets that the process had touched before.
     pub tainted_by: Vec<String>,
+}
+
+impl Evidence {
+    /// Whether it tells of an attack. An access that was let through may be the reader's own; a connection that was
+    /// tells what its process had touched before.
+    pub fn tells(&self) -> bool {
+        self.verdict != Verdict::Allowed || !self.tainted_by.is_empty() || self.answer == Answer::Timeline
+    }
 }
 
 /// Knows what was there before.
@@ -87,6 +98,12 @@ impl Witness {
                 let rows = answers.attempts_of(&self.container)?;
                 rows.into_iter().filter(|row| row.what == what).map(Row::from).collect()
             }
+            Trace::Program(origin) => {
+                let tried = answers.attempts_of(&self.container)?.into_iter();
+                let tried = tried.filter(|row| row.object_origin == Some(origin)).map(Row::from);
+                let ran = answers.timeline_of(&self.container)?.processes.into_iter();
+                tried.chain(ran.filter(|row| row.binary_origin == origin).map(Row::from)).collect()
+            }
         })
     }
 }
@@ -131,5 +148,20 @@ impl From<ConnectionRow> for Row {
 impl From<AttemptRow> for Row {
     fn from(row: AttemptRow) -> Self {
         evidence!(row, Answer::Attempts, 1, Vec::new())
+    }
+}
+
+/// That it ran is told, whatever was decided.
+impl From<ProcessRow> for Row {
+    fn from(row: ProcessRow) -> Self {
+        let evidence = Evidence {
+            answer: Answer::Timeline,
+            verdict: Verdict::Allowed,
+            denied_by: None,
+            enforced_by: EnforcedBy::ObserveOnly,
+            rule: None,
+            tainted_by: Vec::new(),
+        };
+        Self { id: row.id, count: 1, evidence }
     }
 }

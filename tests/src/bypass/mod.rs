@@ -6,8 +6,8 @@ mod evidence;
 mod table;
 mod technique;
 
-pub use attack::{Attack, Came};
-pub use contained::{Contained, Kind, PASSWORD, SECRET_AT, rule};
+pub use attack::{Attack, Came, Decider, as_one};
+pub use contained::{Contained, Destination, Kind, PASSWORD, SECRET_AT, rule};
 pub use evidence::{Evidence, Trace, Witness};
 pub use table::table;
 pub use technique::{Answer, Outcome, Outcomes, Technique};

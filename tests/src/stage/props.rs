@@ -9,7 +9,7 @@ use cofferdam_api::Tier;
 use super::{Expected, Theatre};
 use crate::bench::wait::Look;
 use crate::bench::{Agent, AgentOptions, ContainerBuilder, Mounted, Place, Secret, Vault, until};
-use crate::bypass::{Contained, Kind};
+use crate::bypass::{Contained, Destination, Kind};
 
 /// Where one scenario plays.
 #[derive(Debug)]
@@ -86,7 +86,8 @@ impl<'t> Stage<'t> {
     /// # Errors
     /// If it cannot be made.
     pub fn contained(&self, kind: Kind) -> Result<&'t Contained> {
-        self.theatre.contained(kind, |agent| Contained::new(self, agent, kind, ""))
+        self.theatre
+            .contained(kind, |agent| Contained::new(self, agent, kind, Destination::Address, "shared"))
     }
 
     /// A Secret volume that the agent has found.

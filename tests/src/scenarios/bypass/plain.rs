@@ -1,8 +1,6 @@
 //! Another program of the image opens the secret.
 
-use cofferdam_model::AccessKind;
-
-use crate::bypass::{Outcomes, PASSWORD, Technique, Trace, rule};
+use crate::bypass::{Outcomes, PASSWORD, Technique};
 use crate::stage::Scenario;
 
 pub(super) const SCENARIO: Scenario = Scenario::technique(
@@ -10,6 +8,6 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
     Technique {
         what: "opens the secret with another program of the image",
         outcomes: Outcomes::OPEN,
-        attack: |attack| attack.steps(Trace::Access(AccessKind::Open), rule::SECRET, &[&["open", PASSWORD]]),
+        attack: |attack| attack.opens(&[&["open", PASSWORD]]),
     },
 );

@@ -1,20 +1,13 @@
 //! The secret has another name.
 
-use cofferdam_model::AccessKind;
-
-use crate::bypass::{Outcomes, PASSWORD, Technique, Trace, rule};
+use crate::bypass::{Outcomes, PASSWORD, Technique};
 use crate::stage::Scenario;
-
-const LINK: &str = "/tmp/link";
 
 pub(super) const SCENARIO: Scenario = Scenario::technique(
     "bypass/symlink",
     Technique {
-        what: "opens a symbolic link to the secret",
+        what: "opens a symbolic link to it",
         outcomes: Outcomes::OPEN,
-        attack: |attack| {
-            let steps: &[&[&str]] = &[&["symlink", PASSWORD, LINK], &["open", LINK]];
-            attack.steps(Trace::Access(AccessKind::Open), rule::SECRET, steps)
-        },
+        attack: |attack| attack.opens(&[&["symlink", PASSWORD, "/tmp/link"], &["open", "/tmp/link"]]),
     },
 );
