@@ -10,6 +10,7 @@ mod bind_mount;
 mod bound_over;
 mod cgroup_again;
 mod chroot;
+mod clock_set_back;
 mod copied_to_file;
 mod core_dump;
 mod daemon;
@@ -30,6 +31,7 @@ mod held_before;
 mod inherited;
 mod inherited_mapped;
 mod local_proxy;
+mod local_proxy_unix;
 mod mapped_address;
 mod memfd;
 mod memfd_any;
@@ -154,6 +156,7 @@ pub(super) const ALL: &[Scenario] = &[
     packet::SCENARIO,
     vsock::SCENARIO,
     local_proxy::SCENARIO,
+    local_proxy_unix::SCENARIO,
     forged_names::SCENARIO,
     dns_tunnel::SCENARIO,
     resolver_tunnel::SCENARIO,
@@ -166,6 +169,7 @@ pub(super) const ALL: &[Scenario] = &[
     agent_starved::SCENARIO,
     rings_full::SCENARIO,
     fork_storm::SCENARIO,
+    clock_set_back::SCENARIO,
     device_reused::SCENARIO,
     cgroup_again::SCENARIO,
 ];
