@@ -289,7 +289,6 @@ impl Enforcer {
                 pipeline.tables.withdraw(&rows(&compiled));
             }
         }
-        pipeline.tables.keep_reads(|id| pipeline.state.workloads.get(id).is_some());
     }
 
     /// Looks at one workload; `true` if it has another generation now.
@@ -544,6 +543,7 @@ impl Enforcer {
         let own = self.pending.iter().chain(self.retired.iter().map(|(_, it)| it)).map(|it| it.generation);
         let kept: HashSet<u32> = assigned.chain(own).collect();
         pipeline.tables.keep_generations(&kept);
+        pipeline.tables.forget_reads();
     }
 }
 

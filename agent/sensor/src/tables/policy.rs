@@ -111,11 +111,10 @@ impl Tables {
         found
     }
 
-    /// Forgets what workloads have read that are gone.
-    pub fn keep_reads(&mut self, is_there: impl Fn(WorkloadId) -> bool) {
-        let gone: Vec<_> =
-            self.reads.keys().flatten().filter(|key| !is_there(WorkloadId(key.workload))).collect();
-        for key in gone {
+    /// Forgets what workloads have read that the kernel does not know any more.
+    pub fn forget_reads(&mut self) {
+        let read: Vec<_> = self.reads.keys().flatten().collect();
+        for key in read.into_iter().filter(|key| self.cgroups.get(&key.workload, 0).is_err()) {
             let _ = self.reads.remove(&key);
         }
     }
