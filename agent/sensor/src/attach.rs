@@ -260,6 +260,42 @@ pub const ATTACH_POINTS: &[AttachPoint] = &[
         sees: "connections that others open to sockets here: replies on them pass",
         without: "replies of a workload whose egress is limited are taken for its own connections",
     },
+    AttachPoint {
+        program: "task_kill",
+        hook: Hook::Protect,
+        to: AttachTo::Lsm("task_kill"),
+        tiers: LSM,
+        required: false,
+        sees: "signals to the agent",
+        without: "a container that shares the host's process ids can stop the agent; rules stay",
+    },
+    AttachPoint {
+        program: "bpf_call",
+        hook: Hook::Protect,
+        to: AttachTo::Lsm("bpf"),
+        tiers: LSM,
+        required: false,
+        sees: "use of bpf(2) by workloads that a policy speaks of",
+        without: "a privileged container can load programs",
+    },
+    AttachPoint {
+        program: "inode_unlink",
+        hook: Hook::Protect,
+        to: AttachTo::Lsm("inode_unlink"),
+        tiers: LSM,
+        required: false,
+        sees: "removal of the agent's pins",
+        without: "a container with the host's bpffs can detach the programs",
+    },
+    AttachPoint {
+        program: "sb_umount",
+        hook: Hook::Protect,
+        to: AttachTo::Lsm("sb_umount"),
+        tiers: LSM,
+        required: false,
+        sees: "containers that unmount what is the host's",
+        without: "a container in the host's mount namespace can unmount what the agent needs",
+    },
 ];
 
 /// What became of an attach point.

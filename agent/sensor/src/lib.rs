@@ -14,6 +14,7 @@ mod query;
 mod resolve;
 mod rings;
 mod selftest;
+pub mod sockets;
 mod tables;
 
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ pub mod exec;
 pub mod file;
 pub mod net;
 pub mod packet;
+pub mod protect;
 pub mod query;
 mod repeat;
 pub mod socket;
