@@ -13,6 +13,7 @@ use cofferdam_model::{AuditKind, Filter, Verdict};
 use cofferdam_policy::{Effective, Mode, Policy, Selection, exception_key};
 use cofferdam_sensor::abi::hook::{Hook, Reason};
 
+use super::cut::destroy_sockets;
 use super::enforcer::{Enforcer, audit};
 use super::orders::concerns;
 use super::store::InForce;
@@ -137,6 +138,7 @@ impl Containment for Answers {
             agent.pipeline.add([audit(AuditKind::Contained, &row.id, None, Some(by), detail, now)]);
             agent.enforcer.touch_all();
             agent.enforce(now);
+            let row = if row.cut_off { cut_off(agent, &row)? } else { row };
             Ok(order_row(&row, &agent.pipeline))
         })
     }
@@ -170,6 +172,19 @@ impl Containment for Answers {
             Ok(())
         })
     }
+}
+
+/// What is open already goes, too.
+fn cut_off(agent: &mut Agent, row: &OrderRow) -> Result<OrderRow, String> {
+    let live = agent.pipeline.state.workloads.iter().filter(|workload| workload.until.is_none());
+    let meant = live.filter(|it| !cofferdam_policy::is_guarded(it) && concerns(&row.scope, it));
+    let meant = meant.map(|workload| workload.id).collect();
+    let destroyed = destroy_sockets(&meant, &agent.pipeline);
+    let notes = destroyed.failures.into_iter().map(|failure| {
+        format!("open sockets could not all be destroyed ({failure}): their packets are dropped all the same")
+    });
+    let noted = agent.enforcer.orders.note(&row.id, destroyed.sockets, notes.collect());
+    Ok(noted.map_err(|error| format!("{error:#}"))?.unwrap_or_else(|| row.clone()))
 }
 
 fn mode(mode: Mode) -> PolicyMode {

@@ -13,6 +13,7 @@ use cofferdam_policy::{
 use cofferdam_sensor::abi::policy::{Bindings, policy as flags};
 use cofferdam_sensor::{Generation, Root, TableError};
 
+use super::held;
 use super::hosts::{self, Hosts};
 use super::orders::Orders;
 use super::store::{Change, Store};
@@ -74,6 +75,8 @@ pub struct Enforcer {
     retired: VecDeque<(BootTime, Compiled)>,
     pending: Option<Compiled>,
     dirty: Dirty,
+    /// Workloads that ran before their policy: what they hold is looked for.
+    held: BTreeSet<WorkloadId>,
     /// Exceptions whose end was told.
     ended: BTreeSet<String>,
     to: SyncSender<Message>,
@@ -122,6 +125,7 @@ impl Enforcer {
             retired: VecDeque::new(),
             pending: None,
             dirty: Dirty { all: true, some: BTreeSet::new() },
+            held: BTreeSet::new(),
             ended: BTreeSet::new(),
             to,
         }
@@ -268,6 +272,10 @@ impl Enforcer {
             round.reads = reads;
         }
         self.look_at_packets(pipeline);
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            records.extend(held::look(&held, pipeline, now));
+        }
         records
     }
 
@@ -446,6 +454,9 @@ impl Enforcer {
         }
         current.rooted |= rooted;
         current.pending.clone_from(&wanted.pending);
+        if is_first && started {
+            self.held.insert(workload.id);
+        }
         if is_first && started && self.was_in_force_before(workload, &wanted.selected) {
             let detail = "its first program ran before the policy was assigned".to_owned();
             let name = workload.name().to_string();

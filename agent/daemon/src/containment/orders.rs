@@ -63,6 +63,20 @@ impl Orders {
         Ok(row)
     }
 
+    /// Notes what an order has done.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note(&mut self, id: &str, destroyed: u64, notes: Vec<String>) -> Result<Option<OrderRow>> {
+        let mut rows = self.rows.clone();
+        let Some(row) = rows.iter_mut().find(|row| row.id == id) else { return Ok(None) };
+        row.sockets_destroyed += destroyed;
+        row.notes.extend(notes);
+        let noted = row.clone();
+        self.write(rows)?;
+        Ok(Some(noted))
+    }
+
     /// Ends an order.
     ///
     /// # Errors
