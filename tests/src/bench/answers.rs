@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use cofferdam_api::{Doctor, Status, Timeline};
-use cofferdam_model::{AccessRow, Answer, ConnectionRow, LossRow, SecretRow, WorkloadRow};
+use cofferdam_api::{Doctor, PolicyStatus, Status, Timeline};
+use cofferdam_model::{
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, LossRow, SecretRow, WorkloadRow,
+};
 use serde::de::DeserializeOwned;
 
 use super::command::finish;
@@ -52,6 +54,30 @@ impl<'a> Answers<'a> {
     /// As [`Self::accesses_of`].
     pub fn connections_of(&self, container: &str) -> Result<Vec<ConnectionRow>> {
         Ok(self.answer::<ConnectionRow>(&["connections", "--container", container])?.rows)
+    }
+
+    /// What one container tried.
+    ///
+    /// # Errors
+    /// As [`Self::accesses_of`].
+    pub fn attempts_of(&self, container: &str) -> Result<Vec<AttemptRow>> {
+        Ok(self.answer::<AttemptRow>(&["attempts", "--container", container])?.rows)
+    }
+
+    /// What was done to the enforcement, or by it.
+    ///
+    /// # Errors
+    /// As [`Self::accesses_of`].
+    pub fn audit(&self) -> Result<Vec<AuditRow>> {
+        Ok(self.answer::<AuditRow>(&["audit"])?.rows)
+    }
+
+    /// What policies really do here.
+    ///
+    /// # Errors
+    /// As [`Self::accesses_of`].
+    pub fn policy_status(&self) -> Result<PolicyStatus> {
+        self.json(&["policy", "status"])
     }
 
     /// What one container did.

@@ -28,13 +28,15 @@ pub struct ContainerBuilder<'p> {
     image: &'p Image,
     bundle: Bundle,
     cgroup_parent: String,
+    main: &'static str,
+    id: Option<String>,
 }
 
 impl<'p> ContainerBuilder<'p> {
     /// An ordinary container; see the other functions for what can be different.
     pub fn new(place: &'p Place, image: &'p Image) -> Self {
         let cgroup_parent = format!("/{}", place.name());
-        Self { place, image, bundle: Bundle::default(), cgroup_parent }
+        Self { place, image, bundle: Bundle::default(), cgroup_parent, main: ACTOR, id: None }
     }
 
     /// Mounts a secret, read-only as the kubelet does.
@@ -99,12 +101,33 @@ impl<'p> ContainerBuilder<'p> {
         self
     }
 
+    /// Has its cgroup in this one of the run's.
+    #[must_use]
+    pub fn in_cgroup(mut self, name: &str) -> Self {
+        self.cgroup_parent = format!("/{}/{name}", self.place.name());
+        self
+    }
+
+    /// Has another program of the image as its main process, which does what the actor does.
+    #[must_use]
+    pub fn running(mut self, program: &'static str) -> Self {
+        self.main = program;
+        self
+    }
+
+    /// Has the id of a container that is gone.
+    #[must_use]
+    pub fn named_as(mut self, id: &str) -> Self {
+        self.id = Some(id.to_owned());
+        self
+    }
+
     /// Starts it; its main process waits for what to do.
     ///
     /// # Errors
     /// If runc fails, or the main process does not answer.
     pub fn start(mut self) -> Result<Container> {
-        let prepared = self.prepare(&[ACTOR, "serve", &format!("{CONTROL}/socket")])?;
+        let prepared = self.prepare(&[self.main, "serve", &format!("{CONTROL}/socket")])?;
         let pid_file = prepared.folder.join("pid");
         let mut runc = Command::new("runc");
         runc.args(["run", "--detach", "--bundle"]).arg(&prepared.folder).arg("--pid-file").arg(&pid_file);
@@ -136,7 +159,7 @@ impl<'p> ContainerBuilder<'p> {
     }
 
     fn prepare(&mut self, command: &[&str]) -> Result<Prepared> {
-        let id = random::hex_digits(64)?;
+        let id = self.id.take().map_or_else(|| random::hex_digits(64), Ok)?;
         let folder = self.place.path("containers").join(&id[..12]);
         let control = folder.join("ctl");
         fs::create_dir_all(&control).with_context(|| format!("creating {}", control.display()))?;
@@ -238,16 +261,25 @@ impl Container {
         Ok(ExecSession { pid: read_pid(&pid_file)?, reply })
     }
 
+    /// Has the main process start a program of the image that does what the actor does, and goes on.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn starts(&self, program: &str) -> Result<Helper> {
+        let name = format!("helper-{}", random::hex_digits(6)?);
+        let told = self.does("spawn", &[program, "serve", &format!("{CONTROL}/{name}")])?;
+        ensure!(told.ok, "starting {program}: {}", told.output);
+        let helper = Helper { pid: told.output, socket: self.prepared.folder.join("ctl").join(name) };
+        until("a program of a container", || {
+            let there = UnixStream::connect(&helper.socket).is_ok();
+            Ok(if there { Look::Found(()) } else { Look::NotYet("it does not listen".to_owned()) })
+        })?;
+        Ok(helper)
+    }
+
     fn ask(&self, request: &Request) -> Result<Reply> {
-        let about = || format!("having the container {} do {request:?}", &self.id()[..12]);
-        let mut stream = UnixStream::connect(self.socket()).with_context(about)?;
-        stream.set_read_timeout(Some(PATIENCE * 4)).with_context(about)?;
-        let line = serde_json::to_string(request).with_context(about)?;
-        stream.write_all((line + "\n").as_bytes()).with_context(about)?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).with_context(about)?;
-        ensure!(!line.is_empty(), "{}: it went away", about());
-        serde_json::from_str(&line).with_context(about)
+        asked(&self.socket(), request)
+            .with_context(|| format!("having the container {} do {request:?}", &self.id()[..12]))
     }
 
     fn socket(&self) -> PathBuf {
@@ -265,6 +297,41 @@ impl Container {
             Ok(if there { Look::Found(()) } else { Look::NotYet("it does not listen".to_owned()) })
         })
     }
+}
+
+/// A program of a container beside its main process. Ends with the container.
+#[derive(Debug)]
+pub struct Helper {
+    pid: String,
+    socket: PathBuf,
+}
+
+impl Helper {
+    /// Its process id, as the container knows it.
+    pub fn pid(&self) -> &str {
+        &self.pid
+    }
+
+    /// Has it take a step itself.
+    ///
+    /// # Errors
+    /// If it does not answer. A step that the system refuses is no error: the reply tells.
+    pub fn does(&self, step: &str, args: &[&str]) -> Result<Reply> {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        let request = Request::Do { step: step.to_owned(), args };
+        asked(&self.socket, &request).with_context(|| format!("having a program do {request:?}"))
+    }
+}
+
+fn asked(socket: &Path, request: &Request) -> Result<Reply> {
+    let mut stream = UnixStream::connect(socket).context("connecting")?;
+    stream.set_read_timeout(Some(PATIENCE * 4)).context("limiting the wait")?;
+    let line = serde_json::to_string(request).context("writing the request")?;
+    stream.write_all((line + "\n").as_bytes()).context("sending the request")?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).context("reading the reply")?;
+    ensure!(!line.is_empty(), "it went away");
+    serde_json::from_str(&line).context("understanding the reply")
 }
 
 /// What came of an exec session.

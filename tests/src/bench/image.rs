@@ -8,9 +8,15 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::command::succeed;
+use super::container::ACTOR;
 use super::{Place, binary};
 
-const FOLDERS: &[&str] = &["bin", "ctl", "dev", "etc", "mnt", "proc", "root", "run", "sys", "tmp"];
+/// The application: programs of its own, that do what the actor does.
+pub const SERVER: &str = "/app/server";
+/// Another program of the application.
+pub const WORKER: &str = "/app/worker";
+
+const FOLDERS: &[&str] = &["app", "bin", "ctl", "dev", "etc", "mnt", "proc", "root", "run", "sys", "tmp"];
 
 /// The script of the image: its interpreter itself reads the file that it is given.
 const SCRIPT: &str = "#!/bin/sh\nread -r line <\"$1\" || true\n";
@@ -40,8 +46,10 @@ impl Image {
         let image = Self { folder };
         let busybox =
             BUSYBOX.iter().map(Path::new).find(|path| path.exists()).context("busybox is not installed")?;
-        image.program(busybox, "busybox")?;
-        image.program(&binary("actor")?, "actor")?;
+        image.program(busybox, "/bin/busybox")?;
+        for program in [ACTOR, SERVER, WORKER] {
+            image.program(&binary("actor")?, program)?;
+        }
         let applets = succeed(Command::new(busybox).arg("--list"), "asking busybox for its applets")?;
         for applet in applets.lines().filter(|applet| *applet != "busybox") {
             symlink("busybox", image.folder.join("bin").join(applet))
@@ -57,9 +65,9 @@ impl Image {
         &self.folder
     }
 
-    fn program(&self, from: &Path, name: &str) -> Result<()> {
+    fn program(&self, from: &Path, path: &str) -> Result<()> {
         let content = fs::read(from).with_context(|| format!("reading {}", from.display()))?;
-        self.file(&format!("bin/{name}"), &content, 0o755)
+        self.file(path.trim_start_matches('/'), &content, 0o755)
     }
 
     fn file(&self, inside: &str, content: &[u8], mode: u32) -> Result<()> {

@@ -1,9 +1,9 @@
 //! Something on loopback that can be connected to.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
+    received: Arc<AtomicU64>,
     kind: Kind,
 }
 
@@ -34,6 +35,30 @@ impl Listener {
     /// If no port can be had.
     pub fn tcp4() -> Result<Self> {
         Self::tcp((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// TCP over IPv4, at another address of loopback.
+    ///
+    /// # Errors
+    /// As [`Self::tcp4`].
+    pub fn tcp4_at(address: Ipv4Addr) -> Result<Self> {
+        Self::tcp((address, 0).into())
+    }
+
+    /// TCP over IPv4; connections stay open, and what arrives is counted.
+    ///
+    /// # Errors
+    /// As [`Self::tcp4`].
+    pub fn sink() -> Result<Self> {
+        let received = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&received);
+        let take = move |stream| {
+            let count = Arc::clone(&count);
+            thread::spawn(move || receive(stream, &count));
+        };
+        let mut listener = Self::serving((Ipv4Addr::LOCALHOST, 0).into(), take)?;
+        listener.received = received;
+        Ok(listener)
     }
 
     /// TCP over IPv6.
@@ -61,26 +86,49 @@ impl Listener {
     }
 
     fn tcp(at: SocketAddr) -> Result<Self> {
+        // Each connection is closed at once.
+        Self::serving(at, drop)
+    }
+
+    fn serving(at: SocketAddr, take: impl Fn(TcpStream) + Send + 'static) -> Result<Self> {
         let listener = TcpListener::bind(at).with_context(|| format!("listening at {at}"))?;
         let address = listener.local_addr().context("asking for the port")?;
         let over = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&over);
         let thread = thread::spawn(move || {
-            // Each connection is closed at once; an error that stays would only spin until the end.
-            while !done.load(Ordering::Acquire) && listener.accept().is_ok() {}
+            // An error that stays would only spin until the end.
+            while !done.load(Ordering::Acquire)
+                && let Ok((stream, _)) = listener.accept()
+            {
+                take(stream);
+            }
         });
-        Ok(Self { address, kind: Kind::Tcp { over, thread: Some(thread) } })
+        Ok(Self { address, received: Arc::default(), kind: Kind::Tcp { over, thread: Some(thread) } })
     }
 
     fn udp(at: SocketAddr) -> Result<Self> {
         let socket = UdpSocket::bind(at).with_context(|| format!("listening at {at}"))?;
         let address = socket.local_addr().context("asking for the port")?;
-        Ok(Self { address, kind: Kind::Udp { _socket: socket } })
+        Ok(Self { address, received: Arc::default(), kind: Kind::Udp { _socket: socket } })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many bytes have arrived, if they are counted.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Acquire)
+    }
+}
+
+/// Reads to the end of a stream; a byte out of band counts like any other.
+fn receive(mut stream: TcpStream, count: &AtomicU64) {
+    let _ = nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::OobInline, &true);
+    let mut some = [0; 4096];
+    while let Ok(length @ 1..) = stream.read(&mut some) {
+        count.fetch_add(length as u64, Ordering::AcqRel);
     }
 }
 

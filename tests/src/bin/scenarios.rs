@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use cofferdam_api::Tier;
 use cofferdam_tests::bench::interrupt;
-use cofferdam_tests::scenarios;
 use cofferdam_tests::stage::{Expected, Ledger, Scenario, Stage, Theatre};
+use cofferdam_tests::{bypass, scenarios};
 use globset::Glob;
 
 /// Plays scenarios with real containers and a real agent on this machine's kernel. Needs root.
@@ -26,6 +26,9 @@ struct Options {
     /// Name the scenarios and play none
     #[arg(long)]
     list: bool,
+    /// Write the table of techniques, as they are declared, and play none
+    #[arg(long)]
+    bypass_table: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,6 +53,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<usize> {
+    if options.bypass_table {
+        print!("{}", bypass::table());
+        return Ok(0);
+    }
     let chosen = chosen(options.only.as_ref());
     if options.list {
         chosen.iter().for_each(|scenario| println!("{}", scenario.name));
@@ -101,7 +108,7 @@ fn play(scenario: &Scenario, theatre: &Theatre, tier: Tier, ledger: &mut Ledger)
     let expected =
         scenario.expects.on(tier).with_context(|| format!("nothing is expected on tier {tier}"))?;
     let stage = Stage::new(theatre, tier, expected);
-    let played = (scenario.play)(&stage);
+    let played = scenario.play(&stage);
     // What was expected of this scenario must not be left to the next one.
     let now = if scenario.counts.is_empty() { stage.ledger() } else { stage.ledger_by_now() }?;
     let before = replace(ledger, now);

@@ -3,6 +3,7 @@
 mod attacks;
 mod bench;
 mod binaries;
+mod bypass;
 mod environ;
 mod faults;
 mod files;
@@ -26,6 +27,7 @@ pub const ALL: &[&[Scenario]] = &[
     binaries::ALL,
     identity::ALL,
     pods::ALL,
+    bypass::ALL,
     life::ALL,
     attacks::ALL,
     faults::ALL,

@@ -9,6 +9,7 @@ use cofferdam_api::Tier;
 use super::{Expected, Theatre};
 use crate::bench::wait::Look;
 use crate::bench::{Agent, AgentOptions, ContainerBuilder, Mounted, Place, Secret, Vault, until};
+use crate::bypass::{Contained, Destination, Kind};
 
 /// Where one scenario plays.
 #[derive(Debug)]
@@ -78,6 +79,15 @@ impl<'t> Stage<'t> {
     /// A container that is to be.
     pub fn container(&self) -> ContainerBuilder<'t> {
         ContainerBuilder::new(self.place(), self.theatre.image())
+    }
+
+    /// The workload under a policy that techniques share.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn contained(&self, kind: Kind) -> Result<&'t Contained> {
+        self.theatre
+            .contained(kind, |agent| Contained::new(self, agent, kind, Destination::Address, "shared"))
     }
 
     /// A Secret volume that the agent has found.

@@ -4,6 +4,7 @@ use anyhow::Result;
 use cofferdam_api::Tier;
 
 use super::Stage;
+use crate::bypass::Technique;
 
 /// One scenario.
 #[derive(Debug, Clone, Copy)]
@@ -16,17 +17,39 @@ pub struct Scenario {
     pub counts: &'static [&'static str],
     /// A program that not every machine has; without it the scenario is skipped.
     pub needs: Option<&'static str>,
-    /// Plays it; an error says what was not as it must be.
+    /// How it plays.
     pub play: Play,
 }
 
 /// How a scenario plays.
-pub type Play = fn(&Stage<'_>) -> Result<()>;
+#[derive(Debug, Clone, Copy)]
+pub enum Play {
+    /// By itself; an error says what was not as it must be.
+    Alone(fn(&Stage<'_>) -> Result<()>),
+    /// As a technique, which says what came of it.
+    Technique(Technique),
+}
 
 impl Scenario {
     /// A scenario that moves no counter.
-    pub const fn new(name: &'static str, expects: PerTier, play: Play) -> Self {
-        Self { name, expects, counts: &[], needs: None, play }
+    pub const fn new(name: &'static str, expects: PerTier, play: fn(&Stage<'_>) -> Result<()>) -> Self {
+        Self { name, expects, counts: &[], needs: None, play: Play::Alone(play) }
+    }
+
+    /// A scenario that tries to get around a policy.
+    pub const fn technique(name: &'static str, technique: Technique) -> Self {
+        Self { name, expects: PerTier::SEEN, counts: &[], needs: None, play: Play::Technique(technique) }
+    }
+
+    /// Plays it.
+    ///
+    /// # Errors
+    /// If something was not as it must be.
+    pub fn play(&self, stage: &Stage<'_>) -> Result<()> {
+        match &self.play {
+            Play::Alone(play) => play(stage),
+            Play::Technique(technique) => technique.play(stage),
+        }
     }
 
     /// It moves these counters, by the reasons that `status` tells.

@@ -7,11 +7,14 @@ use anyhow::{Context, Result};
 use cofferdam_api::Tier;
 
 use crate::bench::{Agent, AgentOptions, Image, Place, Vault};
+use crate::bypass::{Contained, Kind};
 
 /// What all scenarios share.
 #[derive(Debug)]
 pub struct Theatre {
-    // Dropped in this order: the agent, then the folder that it lies in.
+    // Dropped in this order: what is under a policy, the agent, then the folder that it lies in.
+    contained: OnceCell<Contained>,
+    any_program: OnceCell<Contained>,
     agent: OnceCell<Agent>,
     image: Image,
     vault: Vault,
@@ -29,7 +32,15 @@ impl Theatre {
         let image = Image::new(&place)?;
         let vault = Vault::new(&place)?;
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("reading the boot id")?;
-        Ok(Self { agent: OnceCell::new(), image, vault, place, boot_id: boot_id.trim().to_owned() })
+        Ok(Self {
+            contained: OnceCell::new(),
+            any_program: OnceCell::new(),
+            agent: OnceCell::new(),
+            image,
+            vault,
+            place,
+            boot_id: boot_id.trim().to_owned(),
+        })
     }
 
     /// The agent that scenarios share; started when it is first asked for.
@@ -45,6 +56,24 @@ impl Theatre {
             &AgentOptions { secrets: self.vault.secrets(), ..AgentOptions::default() },
         )?;
         Ok(self.agent.get_or_init(|| agent))
+    }
+
+    /// The workload under a policy that techniques share; made when it is first asked for, and bound from then on.
+    pub(super) fn contained(
+        &self,
+        kind: Kind,
+        make: impl FnOnce(&Agent) -> Result<Contained>,
+    ) -> Result<&Contained> {
+        let cell = match kind {
+            Kind::Usual => &self.contained,
+            Kind::AnyProgram => &self.any_program,
+        };
+        if let Some(contained) = cell.get() {
+            return Ok(contained);
+        }
+        let contained = make(self.agent()?)?;
+        contained.serves()?;
+        Ok(cell.get_or_init(|| contained))
     }
 
     /// The tier that works here, as the agent says.

@@ -53,6 +53,26 @@ pub(super) fn number(given: &Given<'_>, hands: &mut Hands) -> Done {
     Ok(hands.held(given.text(0, "name")?)?.as_raw_fd().to_string())
 }
 
+/// `bequeath NAME NUMBER`: under this number the programs that are executed from now on have it too.
+pub(super) fn bequeath(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, number) = (given.text(0, "name")?, given.parsed::<i32>(1, "number")?);
+    // SAFETY: the number is of nothing that anybody here owns: tests choose one beyond those in use.
+    let copied = unsafe { nix::libc::dup2(hands.held(name)?.as_raw_fd(), number) };
+    Errno::result(copied).doing(|| format!("bequeathing {name} as {number}"))?;
+    Ok(String::new())
+}
+
+/// `inherit NAME NUMBER`: keeps what the program before has left open under this number.
+pub(super) fn inherit(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, number) = (given.text(0, "name")?, given.parsed::<i32>(1, "number")?);
+    // SAFETY: the call takes numbers only.
+    let copied = unsafe { nix::libc::fcntl(number, nix::libc::F_DUPFD_CLOEXEC, 0) };
+    let copied = Errno::result(copied).doing(|| format!("inheriting {number}"))?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+    hands.hold(name, unsafe { OwnedFd::from_raw_fd(copied) });
+    Ok(String::new())
+}
+
 /// `listen-fd SOCKET`: where a descriptor will be received.
 pub(super) fn listen(given: &Given<'_>, hands: &mut Hands) -> Done {
     let at = given.text(0, "socket")?;

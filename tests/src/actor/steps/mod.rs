@@ -4,10 +4,16 @@ mod cgroup;
 mod compat;
 mod descriptor;
 mod execute;
+mod exit;
+mod family;
+mod hammer;
 mod load;
+mod namespace;
 mod net;
 mod open;
 mod process;
+mod sequence;
+mod socket;
 mod uring;
 
 use super::{Done, Given, Hands};
@@ -16,6 +22,8 @@ use super::{Done, Given, Hands};
 pub(super) type Action = fn(&Given<'_>, &mut Hands) -> Done;
 
 const STEPS: &[(&str, Action)] = &[
+    ("sequence", sequence::sequence),
+    ("inner", sequence::inner),
     ("open", open::open),
     ("creat", open::creat),
     ("open-in-thread", open::in_thread),
@@ -26,6 +34,8 @@ const STEPS: &[(&str, Action)] = &[
     ("open-root", open::through_proc_root),
     ("open32", compat::open),
     ("open-uring", uring::open),
+    ("connect-uring", uring::connect),
+    ("send-uring", uring::send),
     ("link", open::link),
     ("symlink", open::symlink),
     ("rename", open::rename),
@@ -37,6 +47,8 @@ const STEPS: &[(&str, Action)] = &[
     ("map-held", descriptor::map),
     ("read-held", descriptor::read),
     ("number-held", descriptor::number),
+    ("bequeath", descriptor::bequeath),
+    ("inherit", descriptor::inherit),
     ("listen-fd", descriptor::listen),
     ("send-fd", descriptor::send),
     ("receive-fd", descriptor::receive),
@@ -47,7 +59,35 @@ const STEPS: &[(&str, Action)] = &[
     ("vm-read", process::vm_read),
     ("ptrace", process::ptrace),
     ("pidfd-getfd", process::pidfd_getfd),
+    ("read-mem", process::read_mem),
+    ("map-code", process::map_code),
     ("dumpable", process::dumpable),
+    ("connect-held", exit::connect),
+    ("connect-unix", exit::connect_unix),
+    ("accept", exit::accept),
+    ("send-held", exit::send_byte),
+    ("sendfile", exit::sendfile),
+    ("splice", exit::splice),
+    ("copy-range", exit::copy_range),
+    ("copy-held", exit::copy),
+    ("fifo", exit::fifo),
+    ("take", exit::take),
+    ("connect-mptcp", socket::mptcp),
+    ("connect-sctp", socket::sctp),
+    ("send-raw", socket::raw),
+    ("send-packet", socket::packet),
+    ("make-vsock", socket::vsock),
+    ("unshare", namespace::unshare),
+    ("enter-namespaces", namespace::enter),
+    ("bind", namespace::bind),
+    ("overlay", namespace::overlay),
+    ("chroot", namespace::chroot),
+    ("folder", namespace::folder),
+    ("signal", process::signal),
+    ("in-daemon", family::daemon),
+    ("open-vfork", family::vfork_open),
+    ("hammer-opens", hammer::opens),
+    ("hammer-connects", hammer::connects),
     ("connect-tcp", net::connect_tcp),
     ("connect-udp", net::connect_udp),
     ("send-udp", net::send_udp),

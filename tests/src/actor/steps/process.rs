@@ -2,14 +2,18 @@
 
 use std::hint::black_box;
 use std::io::IoSliceMut;
+use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc;
 use std::thread;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::libc;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 use nix::sys::ptrace::{self, Options};
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::sys::stat::Mode;
+use nix::sys::uio::{RemoteIoVec, pread, process_vm_readv};
 use nix::unistd::{Pid, Uid, getpid, gettid, setuid};
 
 use crate::actor::{Doing, Done, Given, Hands};
@@ -87,9 +91,39 @@ pub(super) fn pidfd_getfd(given: &Given<'_>, hands: &mut Hands) -> Done {
     Ok(String::new())
 }
 
+/// `read-mem PID ADDRESS`: through `/proc/<pid>/mem`.
+pub(super) fn read_mem(given: &Given<'_>, _: &mut Hands) -> Done {
+    let (pid, address) = (given.text(0, "process id")?, given.parsed::<i64>(1, "address")?);
+    let path = format!("/proc/{pid}/mem");
+    let file = open(path.as_str(), OFlag::O_CLOEXEC, Mode::empty()).doing(|| format!("opening {path}"))?;
+    let mut some = [0; 16];
+    let read = pread(&file, &mut some, address).doing(|| format!("reading {path}"))?;
+    Ok(read.to_string())
+}
+
+/// `map-code PATH`: maps a file as code, as the loader does with a library.
+pub(super) fn map_code(given: &Given<'_>, _: &mut Hands) -> Done {
+    let path = given.text(0, "path")?;
+    let file = open(path, OFlag::O_CLOEXEC, Mode::empty()).doing(|| format!("opening {path}"))?;
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
+    // SAFETY: a new private mapping at an address of the kernel's choice overlaps nothing; it stays.
+    unsafe { mmap(None, NonZeroUsize::MIN, access, MapFlags::MAP_PRIVATE, &file, 0) }
+        .doing(|| format!("mapping {path} as code"))?;
+    Ok(String::new())
+}
+
 /// `dumpable`: whether this process may be dumped.
 pub(super) fn dumpable(_: &Given<'_>, _: &mut Hands) -> Done {
     // SAFETY: this call takes numbers only.
     let told = unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) };
     Ok(Errno::result(told).doing(|| "asking whether we are dumpable".to_owned())?.to_string())
+}
+
+/// `signal PID SIGNAL`
+pub(super) fn signal(given: &Given<'_>, _: &mut Hands) -> Done {
+    let (pid, number) = (given.parsed(0, "process id")?, given.parsed::<i32>(1, "signal")?);
+    // SAFETY: the call takes numbers only.
+    let sent = unsafe { libc::kill(pid, number) };
+    Errno::result(sent).doing(|| format!("sending signal {number} to {pid}"))?;
+    Ok(String::new())
 }

@@ -1,0 +1,121 @@
+//! Ways out for what is held: connections that were opened before, and calls that move bytes without reading them.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{MsgFlags, send};
+use nix::unistd::pipe;
+
+use crate::actor::{Doing, Done, Given, Hands};
+
+/// The most that is moved: more than any secret of a test has.
+const MOST: usize = 4096;
+
+/// `connect-held NAME ADDRESS`: TCP that is kept.
+pub(super) fn connect(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, address) = (given.text(0, "name")?, given.parsed::<SocketAddr>(1, "address")?);
+    let stream = TcpStream::connect(address).doing(|| format!("connecting to {address}"))?;
+    hands.hold(name, OwnedFd::from(stream));
+    Ok(String::new())
+}
+
+/// `connect-unix NAME SOCKET`: a stream that is kept.
+pub(super) fn connect_unix(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, at) = (given.text(0, "name")?, given.text(1, "socket")?);
+    let stream = UnixStream::connect(at).doing(|| format!("connecting to {at}"))?;
+    hands.hold(name, OwnedFd::from(stream));
+    Ok(String::new())
+}
+
+/// `accept NAME SOCKET`: takes a connection to where `listen-fd` listens, and keeps it.
+pub(super) fn accept(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, at) = (given.text(0, "name")?, given.text(1, "socket")?);
+    let (stream, _) = hands.listener(at)?.accept().doing(|| format!("waiting at {at}"))?;
+    hands.hold(name, OwnedFd::from(stream));
+    Ok(String::new())
+}
+
+/// `send-held NAME [oob]`: one byte, perhaps out of band.
+pub(super) fn send_byte(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let name = given.text(0, "name")?;
+    let flags = if given.optional(1) == Some("oob") { MsgFlags::MSG_OOB } else { MsgFlags::empty() };
+    let socket = hands.held(name)?.as_raw_fd();
+    send(socket, b"x", flags | MsgFlags::MSG_NOSIGNAL).doing(|| format!("sending over {name}"))?;
+    Ok(String::new())
+}
+
+/// `sendfile FROM TO`
+pub(super) fn sendfile(given: &Given<'_>, hands: &mut Hands) -> Done {
+    moved(given, hands, "sendfile", |from, to| {
+        let mut offset = 0;
+        // SAFETY: both descriptors are open, and the offset lives until the call returns.
+        Errno::result(unsafe { libc::sendfile(to, from, &raw mut offset, MOST) })
+    })
+}
+
+/// `splice FROM TO`: through a pipe.
+pub(super) fn splice(given: &Given<'_>, hands: &mut Hands) -> Done {
+    moved(given, hands, "splice", |from, to| {
+        let (read, write) = pipe()?;
+        let mut offset = 0;
+        let (read, write) = (read.as_raw_fd(), write.as_raw_fd());
+        // SAFETY: all descriptors are open, and the offset lives until the call returns.
+        let taken = unsafe { libc::splice(from, &raw mut offset, write, ptr::null_mut(), MOST, 0) };
+        let taken = Errno::result(taken)?.unsigned_abs();
+        // SAFETY: as above.
+        Errno::result(unsafe { libc::splice(read, ptr::null_mut(), to, ptr::null_mut(), taken, 0) })
+    })
+}
+
+/// `copy-range FROM TO`
+pub(super) fn copy_range(given: &Given<'_>, hands: &mut Hands) -> Done {
+    moved(given, hands, "copy_file_range", |from, to| {
+        let mut offset = 0;
+        // SAFETY: both descriptors are open, and the offset lives until the call returns.
+        Errno::result(unsafe { libc::copy_file_range(from, &raw mut offset, to, ptr::null_mut(), MOST, 0) })
+    })
+}
+
+/// `copy-held FROM TO`: reads and writes.
+pub(super) fn copy(given: &Given<'_>, hands: &mut Hands) -> Done {
+    moved(given, hands, "read and write", |from, to| {
+        let mut some = [0u8; MOST];
+        // SAFETY: the descriptor is open, and the buffer has as many bytes as is said.
+        let read = Errno::result(unsafe { libc::read(from, some.as_mut_ptr().cast(), MOST) })?;
+        // SAFETY: as above; the first `read` bytes were written by the call before.
+        Errno::result(unsafe { libc::write(to, some.as_ptr().cast(), read.unsigned_abs()) })
+    })
+}
+
+fn moved(
+    given: &Given<'_>,
+    hands: &Hands,
+    by: &str,
+    call: impl FnOnce(i32, i32) -> Result<isize, Errno>,
+) -> Done {
+    let (from, to) = (given.text(0, "source")?, given.text(1, "target")?);
+    let count = call(hands.held(from)?.as_raw_fd(), hands.held(to)?.as_raw_fd());
+    Ok(count.doing(|| format!("moving {from} to {to} by {by}"))?.to_string())
+}
+
+/// `fifo PATH`
+pub(super) fn fifo(given: &Given<'_>, _: &mut Hands) -> Done {
+    let path = given.text(0, "path")?;
+    match nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o666)) {
+        Err(Errno::EEXIST) => Ok(String::new()),
+        made => made.map(|()| String::new()).doing(|| format!("making the pipe {path}")),
+    }
+}
+
+/// `take NAME`: reads what there is from a descriptor, wherever it stands; says how many bytes.
+pub(super) fn take(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let name = given.text(0, "name")?;
+    let mut some = [0; MOST];
+    let read = nix::unistd::read(hands.held(name)?, &mut some).map_err(io::Error::from);
+    Ok(read.doing(|| format!("reading from {name}"))?.to_string())
+}

@@ -1,0 +1,288 @@
+//! One technique at work: what the attacker saw, what is told of it, and whether that is what must come of it.
+
+use anyhow::{Context, Result, bail, ensure};
+use cofferdam_model::{AccessKind, DeniedBy, Verdict};
+use nix::errno::Errno;
+
+use super::{
+    Answer, Contained, Destination, Evidence, Kind, Outcome, PASSWORD, Technique, Trace, Witness, rule,
+};
+use crate::actor::Reply;
+use crate::bench::wait::Look;
+use crate::bench::{Agent, Container, Listener, until};
+use crate::stage::{Stage, Went};
+
+/// What came of a technique.
+pub type Came = Outcome;
+
+/// Policy and rule that must have decided; `None`: none of a policy.
+pub type Decider<'a> = Option<(&'a str, &'a str)>;
+
+/// Where a technique is tried.
+#[derive(Debug)]
+pub struct Attack<'s, 't> {
+    stage: &'s Stage<'t>,
+    expected: Outcome,
+}
+
+impl Technique {
+    /// Tries it.
+    ///
+    /// # Errors
+    /// If something else comes of it than must.
+    pub fn play(&self, stage: &Stage<'_>) -> Result<()> {
+        let tier = stage.tier();
+        let expected =
+            self.outcomes.on(tier).with_context(|| format!("nothing is declared for tier {tier}"))?;
+        let came = (self.attack)(&Attack { stage, expected })?;
+        ensure!(came.is_like(expected), "it was {came}, and must be {expected}");
+        Ok(())
+    }
+}
+
+impl<'s, 't> Attack<'s, 't> {
+    /// The stage.
+    pub fn stage(&self) -> &'s Stage<'t> {
+        self.stage
+    }
+
+    /// The same technique, told of by another agent than the one that scenarios share.
+    pub fn told_by<'a>(&self, stage: &'a Stage<'t>) -> Attack<'a, 't> {
+        Attack { stage, expected: self.expected }
+    }
+
+    /// A workload of this technique's own, which has read nothing yet.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn own(&self, name: &str) -> Result<Contained> {
+        self.own_under(self.stage.agent()?, name, Destination::Address)
+    }
+
+    /// As [`Self::own`], under the policy of some agent, and with its destination named in some way.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn own_under(&self, agent: &Agent, name: &str, destination: Destination) -> Result<Contained> {
+        Contained::new(self.stage, agent, Kind::Usual, destination, name)
+    }
+
+    /// Another program of the image takes steps in the shared workload; the last is to reach the secret.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn opens(&self, steps: &[&[&str]]) -> Result<Came> {
+        self.touches(AccessKind::Open, rule::SECRET, steps)
+    }
+
+    /// As [`Self::opens`], to touch in this way what rule `by` speaks of.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn touches(&self, how: AccessKind, by: &str, steps: &[&[&str]]) -> Result<Came> {
+        let contained = self.stage.contained(Kind::Usual)?;
+        self.on(contained, Trace::Access(how), by, || contained.attacker(steps))
+    }
+
+    /// As [`Self::opens`], where nothing is said of what is executed.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn opens_as_any_program(&self, program: &str, steps: &[&[&str]]) -> Result<Came> {
+        let contained = self.stage.contained(Kind::AnyProgram)?;
+        self.on(contained, Trace::Access(AccessKind::Open), rule::SECRET, || contained.runs(program, steps))
+    }
+
+    /// Another program of the image takes steps in the shared workload; the last is to execute what may not be.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn executes(&self, trace: Trace, steps: &[&[&str]]) -> Result<Came> {
+        let contained = self.stage.contained(Kind::Usual)?;
+        self.on(contained, trace, rule::EXEC, || contained.attacker(steps))
+    }
+
+    /// The program that may read the secret takes a step in the shared workload, which is bound, to reach another
+    /// destination than the secret's.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn reaches(&self, elsewhere: &Listener, step: &str, args: &[&str]) -> Result<Came> {
+        let contained = self.stage.contained(Kind::Usual)?;
+        self.leaves(contained, elsewhere, || contained.container().does(step, args))
+    }
+
+    /// Something is done to carry the secret out of a workload that is bound.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn leaves(
+        &self,
+        contained: &Contained,
+        elsewhere: &Listener,
+        attack: impl FnOnce() -> Result<Reply>,
+    ) -> Result<Came> {
+        self.on(contained, Trace::Connection(elsewhere.address().port()), rule::SECRET, attack)
+    }
+
+    /// Over a connection that was opened before the secret was read, the program that may read it takes a step with
+    /// `secret` and `early` in its hands: nothing of it may arrive.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn leaves_early_connection(&self, name: &str, step: &str, args: &[&str]) -> Result<Came> {
+        let contained = self.own(name)?;
+        let elsewhere = Listener::sink()?;
+        let main = contained.container();
+        main.does("connect-held", &["early", &elsewhere.address().to_string()])?.went_through()?;
+        main.does("hold", &["secret", PASSWORD])?.went_through()?;
+        let trace = Trace::Connection(elsewhere.address().port());
+        let witness = self.watches(main, trace)?;
+        let seen = Seen::of(&main.does(step, args)?)?;
+        let told = self.told(&witness, main)?;
+        // The kernel takes the bytes and tries for a while to send them; what counts is what arrives.
+        let seen = if seen == Seen::Success && elsewhere.received() == 0 { Seen::Refusal } else { seen };
+        judged(seen, told, Some((contained.policy().name(), rule::SECRET)))
+    }
+
+    /// Does something to a workload and says what came of it. A refusal counts as ours if rule `by` is told to have
+    /// refused.
+    ///
+    /// # Errors
+    /// If the attacker saw something else than is told.
+    pub fn on(
+        &self,
+        contained: &Contained,
+        trace: Trace,
+        by: &str,
+        attack: impl FnOnce() -> Result<Reply>,
+    ) -> Result<Came> {
+        self.by(contained.container(), trace, Some((contained.policy().name(), by)), attack)
+    }
+
+    /// As [`Self::on`], by a process of some container.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn by(
+        &self,
+        container: &Container,
+        trace: Trace,
+        decider: Decider<'_>,
+        attack: impl FnOnce() -> Result<Reply>,
+    ) -> Result<Came> {
+        let witness = self.watches(container, trace)?;
+        let reply = attack()?;
+        self.judges(&witness, container, decider, &reply)
+    }
+
+    /// Remembers what has been told of a container until now.
+    ///
+    /// # Errors
+    /// If the agent does not answer.
+    pub fn watches(&self, container: &Container, trace: Trace) -> Result<Witness> {
+        self.stage.agent()?.asked(|answers| Witness::new(answers, container.id(), trace))
+    }
+
+    /// Says what came of an attack.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn judges(
+        &self,
+        witness: &Witness,
+        container: &Container,
+        decider: Decider<'_>,
+        reply: &Reply,
+    ) -> Result<Came> {
+        let seen = Seen::of(reply)?;
+        if seen == Seen::Lacking {
+            return Ok(Outcome::Impossible("this kernel has no such thing"));
+        }
+        judged(seen, self.told(witness, container)?, decider)
+    }
+
+    /// What is told of it, waited for unless nothing must be.
+    fn told(&self, witness: &Witness, container: &Container) -> Result<Option<Evidence>> {
+        let agent = self.stage.agent()?;
+        let look = || Ok(agent.asked(|answers| witness.told(answers))?.into_iter().next());
+        if !self.expected.is_told() {
+            self.stage.everything_has_arrived(container)?;
+            return look();
+        }
+        until("what tells of it", || {
+            Ok(match look()? {
+                Some(told) if told.tells() => Look::Found(Some(told)),
+                other => Look::NotYet(format!("there is only {other:?}")),
+            })
+        })
+    }
+}
+
+/// What the attacker saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Success,
+    Refusal,
+    /// The kernel lacks what the technique needs.
+    Lacking,
+}
+
+/// What is said of a kernel that lacks something.
+const LACKS: &[Errno] = &[
+    Errno::ENOSYS,
+    Errno::EAFNOSUPPORT,
+    Errno::EPROTONOSUPPORT,
+    Errno::ESOCKTNOSUPPORT,
+    Errno::EOPNOTSUPP,
+    Errno::ENODEV,
+];
+
+/// What we refuse with, and what the kernel makes of it on the way.
+const REFUSALS: &[Errno] = &[Errno::EPERM, Errno::EACCES];
+
+impl Seen {
+    fn of(reply: &Reply) -> Result<Self> {
+        let errno = reply.errno.map(Errno::from_raw);
+        match errno {
+            _ if reply.ok => Ok(Self::Success),
+            Some(errno) if REFUSALS.contains(&errno) => Ok(Self::Refusal),
+            Some(errno) if LACKS.contains(&errno) => Ok(Self::Lacking),
+            _ => bail!("it failed by itself: {} ({errno:?})", reply.output),
+        }
+    }
+}
+
+/// The outcome, if what the attacker saw and what is told agree.
+fn judged(seen: Seen, told: Option<Evidence>, decider: Decider<'_>) -> Result<Came> {
+    let Some(told) = told else {
+        ensure!(seen == Seen::Success, "it was refused, and nothing tells of it");
+        return Ok(Outcome::Missed("nothing tells of it"));
+    };
+    let decided = told.rule.as_ref().map(|(policy, rule)| (policy.as_str(), rule.as_str()));
+    let is_decision = told.verdict != Verdict::Allowed && told.answer != Answer::Timeline;
+    ensure!(!is_decision || decided == decider, "not {decider:?} decided: {told:?}");
+    match (seen, told.verdict) {
+        (Seen::Refusal, Verdict::Denied) => {
+            ensure!(told.denied_by == Some(DeniedBy::Us), "not we have refused: {told:?}");
+            Ok(Outcome::Denied(told.enforced_by))
+        }
+        (Seen::Success, Verdict::WouldDeny) => Ok(Outcome::Detected(told.answer)),
+        (Seen::Success, Verdict::Allowed) if told.tells() => Ok(Outcome::Detected(told.answer)),
+        (Seen::Success, Verdict::Allowed) => Ok(Outcome::Missed("it is told as allowed")),
+        (seen, _) => bail!("the attacker saw a {seen:?}, and told is {told:?}"),
+    }
+}
+
+/// A loop as one step: it went through if anything in it did.
+///
+/// # Errors
+/// If nothing was tried, or something failed otherwise than by a refusal.
+pub fn as_one(reply: Reply) -> Result<Reply> {
+    let text = reply.went_through()?;
+    let counts: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [through, refused, otherwise] = counts[..] else { bail!("counts are missing in `{text}`") };
+    ensure!(through + refused > 0 && otherwise == 0, "it was not what was to be tried: {text}");
+    let errno = if through == 0 { Some(Errno::EPERM as i32) } else { None };
+    Ok(Reply { ok: through > 0, errno, output: text })
+}

@@ -1,0 +1,34 @@
+//! The permitted reader hands its descriptor to another container.
+
+use anyhow::Result;
+use cofferdam_model::AccessKind;
+
+use crate::bypass::{Attack, Came, Kind, Outcome, Outcomes, PASSWORD, Technique, Trace, rule};
+use crate::stage::{Scenario, Went};
+
+pub(super) const SCENARIO: Scenario = Scenario::technique(
+    "bypass/descriptor-across-pods",
+    Technique {
+        what: "takes the descriptor in another container",
+        outcomes: Outcomes::lsm_or(Outcome::Missed(
+            "no hook of this tier sees a descriptor that is received",
+        )),
+        attack: play,
+    },
+);
+
+const SOCKET: &str = "/shared/passing-across";
+
+fn play(attack: &Attack<'_, '_>) -> Result<Came> {
+    let contained = attack.stage().contained(Kind::Usual)?;
+    let shared = attack.stage().shared_folder("contained")?;
+    let thief = attack.stage().container().with_writable(&shared, "/shared").start()?;
+    let main = contained.container();
+    main.does("hold", &["passed-across", PASSWORD])?.went_through()?;
+    thief.does("listen-fd", &[SOCKET])?.went_through()?;
+    main.does("send-fd", &["passed-across", SOCKET])?.went_through()?;
+    let decider = Some((contained.policy().name(), rule::SECRET));
+    attack.by(&thief, Trace::Access(AccessKind::Receive), decider, || {
+        thief.does("receive-fd", &[SOCKET, "stolen"])
+    })
+}
