@@ -175,6 +175,13 @@ fn query(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+// Never attached: the guard runs it with BPF_PROG_TEST_RUN; arguments (its descriptor of the file, the opener's
+// thread-group id, its descriptor of the opener's /proc folder).
+#[raw_tracepoint(tracepoint = "sys_enter")]
+fn guard(ctx: RawTracePointContext) -> i32 {
+    hooks::guard::asked(ctx.arg(0), ctx.arg::<u64>(1) as u32, ctx.arg(2))
+}
+
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -52,21 +52,31 @@ pub fn mapped(file: *const u8, protection: u64) -> bool {
 #[inline(always)]
 pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> bool {
     let inode = file.inode();
-    let superblock = inode.superblock();
-    if superblock.is_proc() {
+    if inode.superblock().is_proc() {
         return super::environ::opened(file, inode, hook, can_deny);
     }
+    let touched =
+        |secret, object, dentry| touched(secret, object, dentry, hook, how, file.mode(), can_deny);
+    if_secret(file, hook, touched).unwrap_or(false)
+}
+
+/// Does `then` with a file's secret, key and name if it is one.
+#[inline(always)]
+pub fn if_secret<R: Read, T>(
+    file: File<R>,
+    hook: Hook,
+    then: impl FnOnce(u64, InodeKey, Dentry) -> T,
+) -> Option<T> {
+    let inode = file.inode();
+    let superblock = inode.superblock();
     let number = superblock.device();
-    let Some(slot) = DEVICE_SLOTS.get(slot_of(number)) else { return false };
+    let slot = DEVICE_SLOTS.get(slot_of(number))?;
     if slot.flags == 0 {
-        return false;
+        return None;
     }
     let device = if slot.flags & device::ELSEWHERE != 0 {
         // SAFETY: without preallocation an element is not reused while a program can see it.
-        match unsafe { DEVICES.get(number) } {
-            Some(device) => device,
-            None => return false,
-        }
+        unsafe { DEVICES.get(number) }?
     } else {
         slot
     };
@@ -74,21 +84,21 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> 
         && !may_be_marked(number, inode)
         && !may_be_below_tree(device, file.dentry())
     {
-        return false;
+        return None;
     }
     if !inode.is_regular() {
-        return false;
+        return None;
     }
     let filesystem = FilesystemKey { device: number, generation: superblock.generation() };
     if filesystem.generation != device.generation {
         stale(number, device.generation, filesystem, hook);
-        return false;
+        return None;
     }
     let key = inode.key(filesystem);
     let dentry = file.dentry().probed();
     match what_is(device, &key, dentry) {
-        0 => false,
-        object => touched(object, key, dentry, hook, how, file.mode(), can_deny),
+        0 => None,
+        object => Some(then(object, key, dentry)),
     }
 }
 
@@ -216,6 +226,8 @@ fn touched(
     can_deny: bool,
 ) -> bool {
     let mut touch = Touch {
+        tgid: identity::current_tgid(),
+        uid: identity::current_uid(),
         object,
         secret,
         target_workload: 0,
@@ -247,7 +259,7 @@ fn touched_by_stranger(touch: &mut Touch) -> bool {
 
 /// Asks the rules of the workload, and binds it to the secret's destinations if it reads one.
 #[inline(never)]
-fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64) -> bool {
+pub fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64) -> bool {
     let generation = rules::generation_of(workload);
     if generation == 0 {
         return false;
@@ -292,6 +304,10 @@ fn bind(generation: u32, rule: &SecretRule) {
 
 /// What was touched, and how.
 pub struct Touch {
+    /// Thread-group id of who did.
+    pub tgid: u32,
+    /// Its user, now.
+    pub uid: u32,
     /// The object, as in [`AccessKey`].
     pub object: InodeKey,
     /// For files: the object that policies know it by.
@@ -341,7 +357,7 @@ pub fn access(touch: &Touch, process: &ProcessState) {
         // SAFETY: `event` is a reserved record of this type; each field is written once.
         unsafe {
             (&raw mut (*event).process).write(*process);
-            (&raw mut (*event).process.uid).write(identity::current_uid());
+            (&raw mut (*event).process.uid).write(touch.uid);
             fill(event, touch, moment, uncounted);
         }
     });
@@ -365,8 +381,8 @@ pub fn access_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
         // SAFETY: `event` is a reserved record of this type; all of the process is zeroed, then what is known written.
         unsafe {
             (&raw mut (*event).process).write_bytes(0, 1);
-            (&raw mut (*event).process.tgid).write(identity::current_tgid());
-            (&raw mut (*event).process.uid).write(identity::current_uid());
+            (&raw mut (*event).process.tgid).write(touch.tgid);
+            (&raw mut (*event).process.uid).write(touch.uid);
             (&raw mut (*event).process.cgroup).write(cgroup);
             (&raw mut (*event).process.workload).write(workload);
             fill(event, touch, moment, 1);
