@@ -17,15 +17,13 @@ use crate::rules::Ruled;
 
 /// One of [`guard`]'s answers. `folder` is the guard's descriptor of the opener's /proc folder, if it has one.
 #[inline(always)]
-pub fn asked(descriptor: u64, tgid: u32, folder: u64) -> i32 {
-    let asking = Task::current();
-    let answer = match asking.descriptor(descriptor) {
+pub fn asked(descriptor: u64, tgid: u32, folder: u64) -> u32 {
+    match Task::current().descriptor(descriptor) {
         Some(file) => if_secret(file, Hook::Open, |secret, object, name| opened(secret, object, name, tgid, folder))
             .unwrap_or(guard::ALLOW),
         // Nothing that we could speak of.
         None => guard::DENY,
-    };
-    answer as i32
+    }
 }
 
 /// A secret is about to be opened.
