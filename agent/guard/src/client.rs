@@ -230,6 +230,15 @@ impl Client {
     }
 }
 
+impl Drop for Client {
+    /// The guard lives on; if it has died, it is buried.
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.try_wait();
+        }
+    }
+}
+
 fn refused(what: String, errno: i32) -> ClientError {
     ClientError::Refused { what, source: io::Error::from_raw_os_error(errno) }
 }

@@ -1,8 +1,10 @@
 //! The guard's one loop: opens first, then agents.
 
+use std::ffi::CStr;
 use std::fs;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, open};
@@ -54,6 +56,8 @@ pub struct Guard {
     program: Option<Program>,
     listener: OwnedFd,
     path: PathBuf,
+    /// Device and inode of the socket that is ours.
+    identity: (u64, u64),
     agents: [Option<OwnedFd>; AGENTS],
     hardened: Hardened,
     counts: State,
@@ -67,11 +71,13 @@ impl Guard {
     /// If the system refuses either.
     pub fn new(path: &Path, hardened: Hardened) -> Result<Self, ServeError> {
         let group = Group::new().map_err(ServeError::Group)?;
+        let (listener, identity) = listener(path)?;
         Ok(Self {
             group,
             program: None,
-            listener: listener(path)?,
+            listener,
             path: path.to_owned(),
+            identity,
             agents: [const { None }; AGENTS],
             hardened,
             counts: State::default(),
@@ -79,7 +85,7 @@ impl Guard {
         })
     }
 
-    /// Answers until an agent ends it.
+    /// Answers until an agent ends it. Its socket goes with it, unless its successor's lies there by now.
     ///
     /// # Errors
     /// If the system lets it wait no more.
@@ -96,7 +102,9 @@ impl Guard {
                 self.serve(index);
             }
         }
-        // Its successor may listen there by now: only what is ours is removed, and nobody but an agent can ask.
+        if identity(&self.path).ok() == Some(self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
         Ok(())
     }
 
@@ -146,7 +154,7 @@ impl Guard {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let Ok(raw) = accept4(self.listener.as_raw_fd(), flags) else { return };
         // SAFETY: the kernel has made this descriptor for us, and it is wrapped once.
-        let agent = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(raw) };
+        let agent = unsafe { OwnedFd::from_raw_fd(raw) };
         let is_ours = getsockopt(&agent, PeerCredentials).is_ok_and(|peer| peer.uid() == geteuid().as_raw());
         let free = self.agents.iter_mut().find(|slot| slot.is_none());
         if let (true, Some(slot)) = (is_ours, free) {
@@ -218,11 +226,6 @@ impl Guard {
         let page = marks.into_iter().skip(from as usize).take(MARKS_A_PACKET).collect();
         Ok(Reply::Marks { total, marks: page })
     }
-
-    /// Where it listens.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 /// What can be read now.
@@ -242,15 +245,14 @@ fn outcome(program: Option<&Program>, opening: &Opening) -> Outcome {
 
 /// The /proc folder of a process, as a mere place: nobody sees an open, and nothing is read.
 fn folder(tgid: u32) -> Option<OwnedFd> {
-    use std::io::Write as _;
     let mut path = [0u8; 24];
     write!(&mut path[..], "/proc/{tgid}").ok()?;
-    let path = std::ffi::CStr::from_bytes_until_nul(&path).ok()?;
+    let path = CStr::from_bytes_until_nul(&path).ok()?;
     open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).ok()
 }
 
 /// Listens under another name first: there is no moment at which nobody answers, or anybody may connect.
-fn listener(path: &Path) -> Result<OwnedFd, ServeError> {
+fn listener(path: &Path) -> Result<(OwnedFd, (u64, u64)), ServeError> {
     let failed = |doing| move |source: io::Error| ServeError::Socket { doing, path: path.to_owned(), source };
     let mut new = path.as_os_str().to_owned();
     new.push(format!(".{}", std::process::id()));
@@ -265,8 +267,12 @@ fn listener(path: &Path) -> Result<OwnedFd, ServeError> {
     };
     let listener = make().map_err(|errno| failed("listen on")(errno.into()))?;
     // Some sandboxes ignore the mode that an unbound socket was given.
-    fs::set_permissions(&new, <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600))
-        .map_err(failed("restrict"))?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).map_err(failed("restrict"))?;
+    let identity = identity(&new).map_err(failed("look at"))?;
     fs::rename(&new, path).map_err(failed("name"))?;
-    Ok(listener)
+    Ok((listener, identity))
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
 }

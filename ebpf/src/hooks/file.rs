@@ -330,13 +330,18 @@ pub struct Touch {
     pub ruled: Ruled,
 }
 
+/// Tells of an access, if this load of the programs may speak.
+#[inline(always)]
+pub fn access(touch: &Touch, process: &ProcessState) {
+    if is_active() {
+        tell(touch, process);
+    }
+}
+
 /// Counts an access, and sends it if it is the first of its kind. A function of its own in the program too: its
 /// frame must not add to that of an adoption.
 #[inline(never)]
-pub fn access(touch: &Touch, process: &ProcessState) {
-    if !is_active() {
-        return;
-    }
+pub fn tell(touch: &Touch, process: &ProcessState) {
     let hook = touch.hook;
     let mut key = AccessKey {
         start: process.start,
@@ -366,12 +371,17 @@ pub fn access(touch: &Touch, process: &ProcessState) {
     }
 }
 
-/// Sends an access that no counter could name the process of: each is an event of its own, within the budget.
+/// As [`access`], of a process that only its cgroup tells.
 #[inline(always)]
 pub fn access_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
-    if !is_active() {
-        return;
+    if is_active() {
+        tell_of_stranger(touch, cgroup, workload);
     }
+}
+
+/// Sends an access that no counter could name the process of: each is an event of its own, within the budget.
+#[inline(always)]
+pub fn tell_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
     let (hook, moment) = (touch.hook, Moment::now());
     if !spend(workload, Budget::Firsts, moment) {
         count(hook, Reason::OverBudget, workload);

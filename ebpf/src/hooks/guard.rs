@@ -1,6 +1,9 @@
 //! Tracepoint tier: opens that the kernel holds back (fanotify) until the guard answers. The guard knows a descriptor
 //! of the file and the opener's id; this program, run in the guard's context, decides with the same rules as every
 //! other hook and tells of a refusal the same way. What it lets through is told when the opener's call returns.
+//!
+//! The guard asks one load of the programs at a time, which always speaks: an agent that takes over has been active for
+//! a moment before it hands its own over.
 
 use cofferdam_abi::event::{how, mode};
 use cofferdam_abi::hook::{Hook, Reason};
@@ -8,7 +11,7 @@ use cofferdam_abi::key::InodeKey;
 use cofferdam_abi::map::{control, guard};
 use cofferdam_abi::process::ProcessState;
 
-use super::file::{Touch, access, access_of_stranger, if_secret, rule};
+use super::file::{Touch, if_secret, rule, tell, tell_of_stranger};
 use crate::emit::count;
 use crate::identity;
 use crate::kernel::{Dentry, File, Probed, Task};
@@ -72,7 +75,7 @@ fn by_process(touch: &mut Touch, process: *mut ProcessState) -> u32 {
     if !rule(touch, Some(process), process.workload) {
         return guard::ALLOW;
     }
-    access(touch, process);
+    tell(touch, process);
     guard::DENY
 }
 
@@ -86,6 +89,6 @@ fn by_stranger(touch: &mut Touch, task: Task) -> u32 {
     if !rule(touch, None, workload) {
         return guard::ALLOW;
     }
-    access_of_stranger(touch, cgroup, workload);
+    tell_of_stranger(touch, cgroup, workload);
     guard::DENY
 }

@@ -122,7 +122,7 @@ impl Stage {
         let workload = WorkloadId::rooted_at(cgroup);
         sensor.tables.set_cgroup(cgroup, workload, true).unwrap();
         sensor.tables.assign(workload, GENERATION).unwrap();
-        sensor.tables.watch(volume, Watch { whole: true, ..Watch::default() }).unwrap();
+        sensor.tables.watch(volume, Watch { whole: true, kubelet: true, ..Watch::default() }).unwrap();
     }
 
     /// Starts the guard, and has it hold back opens of the volume.
