@@ -1,5 +1,7 @@
 //! The guard on the kernel that runs this: `cargo test -p cofferdam-guard -- --ignored holds`, as root.
 
+#![allow(clippy::allow_attributes, clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod stage;
 
 use std::ffi::CString;

@@ -1,6 +1,13 @@
 //! A place of our own: a tmpfs with a secret, a bpffs for the pins, a cgroup that stands for a container. All of it goes
 //! with the stage, whatever happens.
 
+#![allow(
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
