@@ -200,6 +200,15 @@ fn query(ctx: RawTracePointContext) -> i32 {
     0
 }
 
+// Never attached: the guard runs it with BPF_PROG_TEST_RUN; arguments (its descriptor of the file, the opener's
+// thread-group id, its descriptor of the opener's /proc folder). Written out, because the macro drops the answer.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "raw_tp/sys_enter")]
+fn guard(ctx: *mut core::ffi::c_void) -> u32 {
+    let ctx = RawTracePointContext::new(ctx);
+    hooks::guard::asked(ctx.arg(0), ctx.arg::<u64>(1) as u32, ctx.arg(2))
+}
+
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -162,6 +162,15 @@ pub const ATTACH_POINTS: &[AttachPoint] = &[
         without: "opens of secrets are not seen",
     },
     AttachPoint {
+        program: "guard",
+        hook: Hook::Open,
+        to: AttachTo::Query,
+        tiers: TRACEPOINT,
+        required: false,
+        sees: "opens that the kernel holds back (fanotify) until the guard has asked the rules",
+        without: "opens of secrets are seen, not denied",
+    },
+    AttachPoint {
         program: "file_receive",
         hook: Hook::Receive,
         to: AttachTo::Lsm("file_receive"),

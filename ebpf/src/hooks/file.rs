@@ -53,21 +53,31 @@ pub fn mapped(file: *const u8, protection: u64) -> bool {
 #[inline(always)]
 pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> bool {
     let inode = file.inode();
-    let superblock = inode.superblock();
-    if superblock.is_proc() {
+    if inode.superblock().is_proc() {
         return super::environ::opened(file, inode, hook, can_deny);
     }
+    let touched =
+        |secret, object, dentry| touched(secret, object, dentry, hook, how, file.mode(), can_deny);
+    if_secret(file, hook, touched).unwrap_or(false)
+}
+
+/// Does `then` with a file's secret, key and name if it is one.
+#[inline(always)]
+pub fn if_secret<R: Read, T>(
+    file: File<R>,
+    hook: Hook,
+    then: impl FnOnce(u64, InodeKey, Dentry) -> T,
+) -> Option<T> {
+    let inode = file.inode();
+    let superblock = inode.superblock();
     let number = superblock.device();
-    let Some(slot) = DEVICE_SLOTS.get(slot_of(number)) else { return false };
+    let slot = DEVICE_SLOTS.get(slot_of(number))?;
     if slot.flags == 0 {
-        return false;
+        return None;
     }
     let device = if slot.flags & device::ELSEWHERE != 0 {
         // SAFETY: without preallocation an element is not reused while a program can see it.
-        match unsafe { DEVICES.get(number) } {
-            Some(device) => device,
-            None => return false,
-        }
+        unsafe { DEVICES.get(number) }?
     } else {
         slot
     };
@@ -75,21 +85,21 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> 
         && !may_be_marked(number, inode)
         && !may_be_below_tree(device, file.dentry())
     {
-        return false;
+        return None;
     }
     if !inode.is_regular() {
-        return false;
+        return None;
     }
     let filesystem = FilesystemKey { device: number, generation: superblock.generation() };
     if filesystem.generation != device.generation {
         stale(number, device.generation, filesystem, hook);
-        return false;
+        return None;
     }
     let key = inode.key(filesystem);
     let dentry = file.dentry().probed();
     match what_is(device, &key, dentry) {
-        0 => false,
-        object => touched(object, key, dentry, hook, how, file.mode(), can_deny),
+        0 => None,
+        object => Some(then(object, key, dentry)),
     }
 }
 
@@ -217,6 +227,8 @@ fn touched(
     can_deny: bool,
 ) -> bool {
     let mut touch = Touch {
+        tgid: identity::current_tgid(),
+        uid: identity::current_uid(),
         object,
         secret,
         target_workload: 0,
@@ -250,7 +262,7 @@ fn touched_by_stranger(touch: &mut Touch) -> bool {
 
 /// Asks the rules of the workload, and binds it to the secret's destinations if it reads one.
 #[inline(never)]
-fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64, key: u64) -> bool {
+pub fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64, key: u64) -> bool {
     let generation = rules::generation_of(workload);
     let actor = match process {
         Some(process) => rules::actor(process, generation),
@@ -293,7 +305,7 @@ fn remember(workload: u64, object: u64) {
 
 /// The key of a file's name. A function of its own in the program too, for the sake of its frame.
 #[inline(never)]
-fn key_of(dentry: Dentry) -> u64 {
+pub fn key_of(dentry: Dentry) -> u64 {
     let mut name = [0u8; KEY_NAME_LEN];
     dentry.name_into(&mut name);
     key_of_name(&name)
@@ -315,6 +327,10 @@ fn bind(generation: u32, rule: &SecretRule) {
 
 /// What was touched, and how.
 pub struct Touch {
+    /// Thread-group id of who did.
+    pub tgid: u32,
+    /// Its user, now.
+    pub uid: u32,
     /// The object, as in [`AccessKey`].
     pub object: InodeKey,
     /// For files: the object that policies know it by.
@@ -337,13 +353,18 @@ pub struct Touch {
     pub ruled: Ruled,
 }
 
+/// Tells of an access, if this load of the programs may speak.
+#[inline(always)]
+pub fn access(touch: &Touch, process: &ProcessState) {
+    if is_active() {
+        tell(touch, process);
+    }
+}
+
 /// Counts an access, and sends it if it is the first of its kind. A function of its own in the program too: its
 /// frame must not add to that of an adoption.
 #[inline(never)]
-pub fn access(touch: &Touch, process: &ProcessState) {
-    if !is_active() {
-        return;
-    }
+pub fn tell(touch: &Touch, process: &ProcessState) {
     let hook = touch.hook;
     let mut key = AccessKey {
         start: process.start,
@@ -364,7 +385,7 @@ pub fn access(touch: &Touch, process: &ProcessState) {
         // SAFETY: `event` is a reserved record of this type; each field is written once.
         unsafe {
             (&raw mut (*event).process).write(*process);
-            (&raw mut (*event).process.uid).write(identity::current_uid());
+            (&raw mut (*event).process.uid).write(touch.uid);
             fill(event, touch, moment, uncounted);
         }
     });
@@ -373,12 +394,17 @@ pub fn access(touch: &Touch, process: &ProcessState) {
     }
 }
 
-/// Sends an access that no counter could name the process of: each is an event of its own, within the budget.
+/// As [`access`], of a process that only its cgroup tells.
 #[inline(always)]
 pub fn access_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
-    if !is_active() {
-        return;
+    if is_active() {
+        tell_of_stranger(touch, cgroup, workload);
     }
+}
+
+/// Sends an access that no counter could name the process of: each is an event of its own, within the budget.
+#[inline(always)]
+pub fn tell_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
     let (hook, moment) = (touch.hook, Moment::now());
     if !spend(workload, Budget::Firsts, moment) {
         count(hook, Reason::OverBudget, workload);
@@ -388,8 +414,8 @@ pub fn access_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
         // SAFETY: `event` is a reserved record of this type; all of the process is zeroed, then what is known written.
         unsafe {
             (&raw mut (*event).process).write_bytes(0, 1);
-            (&raw mut (*event).process.tgid).write(identity::current_tgid());
-            (&raw mut (*event).process.uid).write(identity::current_uid());
+            (&raw mut (*event).process.tgid).write(touch.tgid);
+            (&raw mut (*event).process.uid).write(touch.uid);
             (&raw mut (*event).process.cgroup).write(cgroup);
             (&raw mut (*event).process.workload).write(workload);
             fill(event, touch, moment, 1);

@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod environ;
 pub mod exec;
 pub mod file;
+pub mod guard;
 pub mod net;
 pub mod packet;
 pub mod protect;
