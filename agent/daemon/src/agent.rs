@@ -18,6 +18,7 @@ use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
 use crate::config::Config;
 use crate::containment::answer::Line;
+use crate::containment::guarding::Guarding;
 use crate::containment::orders::Orders;
 use crate::containment::wall::{self, Wall};
 use crate::containment::{Enforcer, Store};
@@ -88,6 +89,7 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
         config.baseline,
         config.resolvers,
         pipeline.tables.latest_generation(),
+        Guarding::new(&args.socket),
         sender.clone(),
     );
     let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line, enforcer, state);
@@ -106,9 +108,10 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     agent.work(&receiver)?;
     let unload = agent.unload;
     drop(receiver);
-    drop(agent);
+    let mut guarding = agent.enforcer.guarding;
     let served = server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?;
     if unload {
+        guarding.end();
         cofferdam_sensor::unload(&args.pin_dir).context("cannot unload")?;
     }
     served

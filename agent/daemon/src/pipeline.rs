@@ -355,9 +355,11 @@ impl Pipeline {
     }
 
     /// What refuses opens, execs and memory here.
-    fn enforcing(&self) -> EnforcedBy {
+    fn enforcing(&self, number: u8) -> EnforcedBy {
         match self.tier {
             Tier::Lsm => EnforcedBy::Lsm,
+            // What was refused here the guard has held back.
+            Tier::Tracepoint if number == verdict::DENIED => EnforcedBy::Fanotify,
             Tier::Tracepoint => EnforcedBy::ObserveOnly,
         }
     }

@@ -301,7 +301,7 @@ fn status(enforcer: &Enforcer, pipeline: &Pipeline) -> PolicyStatus {
         exceptions: exceptions(enforcer),
         pending,
         refused: enforcer.store.refused().cloned().collect(),
-        fail_open: fail_open(pipeline),
+        fail_open: fail_open(enforcer, pipeline),
     }
 }
 
@@ -366,7 +366,7 @@ const FAIL_OPEN: &[(&str, Hook, Reason, &str)] = &[
     ),
 ];
 
-fn fail_open(pipeline: &Pipeline) -> Vec<FailOpen> {
+fn fail_open(enforcer: &Enforcer, pipeline: &Pipeline) -> Vec<FailOpen> {
     let counters = pipeline.tables.counters().unwrap_or_default();
     let mut found: Vec<FailOpen> = FAIL_OPEN
         .iter()
@@ -375,6 +375,14 @@ fn fail_open(pipeline: &Pipeline) -> Vec<FailOpen> {
             FailOpen { name: (*name).to_owned(), count, means: (*means).to_owned() }
         })
         .collect();
+    found.push(FailOpen {
+        name: "guard_gone".to_owned(),
+        count: enforcer.guarding.gaps() + u64::from(enforcer.guarding.trouble().is_some()),
+        means: format!(
+            "the guard that holds opens of secrets back was gone, or is{}: they passed, and were told",
+            enforcer.guarding.trouble().map(|trouble| format!(" ({trouble})")).unwrap_or_default()
+        ),
+    });
     found.push(FailOpen {
         name: "recursion_misses".to_owned(),
         count: pipeline.query.recursion_misses(),

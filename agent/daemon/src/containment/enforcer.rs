@@ -13,6 +13,7 @@ use cofferdam_policy::{
 use cofferdam_sensor::abi::policy::{Bindings, policy as flags};
 use cofferdam_sensor::{Generation, Root, TableError};
 
+use super::guarding::Guarding;
 use super::held;
 use super::hosts::{self, Hosts};
 use super::orders::Orders;
@@ -64,6 +65,8 @@ pub struct Enforcer {
     pub orders: Orders,
     /// The clock that exceptions expire by.
     pub wall: Wall,
+    /// What holds back opens on the tracepoint tier.
+    pub guarding: Guarding,
     /// What could not be compiled or installed, by workload.
     pub failures: BTreeMap<String, String>,
     hosts: Hosts,
@@ -108,6 +111,7 @@ impl Enforcer {
         baseline: Baseline,
         resolvers: Vec<IpAddr>,
         latest: u32,
+        guarding: Guarding,
         to: SyncSender<Message>,
     ) -> Self {
         let resolvers = if resolvers.is_empty() { hosts::resolvers() } else { resolvers };
@@ -115,6 +119,7 @@ impl Enforcer {
             store,
             orders,
             wall,
+            guarding,
             failures: BTreeMap::new(),
             hosts: Hosts::default(),
             resolvers,
@@ -184,6 +189,7 @@ impl Enforcer {
         records.extend(self.ended_exceptions(now));
         let names = self.store.in_force().iter().flat_map(|it| it.policy.hosts()).map(str::to_owned).collect();
         self.hosts.ask(names, now, &self.to);
+        self.guard(pipeline);
         while self.retired.front().is_some_and(|(since, _)| now.as_nanos() - since.as_nanos() > GRACE_NS) {
             if let Some((_, compiled)) = self.retired.pop_front() {
                 pipeline.tables.withdraw(&rows(&compiled));
@@ -272,6 +278,7 @@ impl Enforcer {
             round.reads = reads;
         }
         self.look_at_packets(pipeline);
+        self.guard(pipeline);
         let held = std::mem::take(&mut self.held);
         if !held.is_empty() {
             records.extend(held::look(&held, pipeline, now));
@@ -545,6 +552,25 @@ impl Enforcer {
         };
         if let Err(error) = pipeline.tables.set_packets(self.current.values().any(limits)) {
             tracing::error!(%error, "packets of older connections are not looked at");
+        }
+    }
+
+    /// Has opens held back where the kernel's own hooks cannot refuse them.
+    fn guard(&mut self, pipeline: &mut Pipeline) {
+        if self.tier == Tier::Lsm {
+            return;
+        }
+        let rows = self.current.values().filter_map(|it| it.compiled.as_ref()).chain(&self.pending);
+        let denied: HashSet<u64> = rows
+            .flat_map(|compiled| &compiled.secrets)
+            .filter(|(_, rule)| rule.enforce != 0 || rule.cut_until != 0)
+            .map(|(key, _)| key.object)
+            .collect();
+        let places = pipeline.secrets.guarded_places(|object| denied.contains(&object));
+        if self.guarding.hold(&places, pipeline) {
+            self.tier = if self.guarding.is_up() { Tier::Guarded } else { Tier::Tracepoint };
+            // What really enforces each rule is told anew.
+            self.dirty.all = true;
         }
     }
 

@@ -101,7 +101,7 @@ impl Pipeline {
         if let Some(exec) = target_program.map(|program| program.exec) {
             self.journal_program(exec);
         }
-        let decided = self.decided(ruled, key.verdict, self.enforcing());
+        let decided = self.decided(ruled, key.verdict, self.enforcing(key.verdict));
         self.batch.push(Record::Access(Access {
             id,
             first: BootTime::from_nanos(count.first),

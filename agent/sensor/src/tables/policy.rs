@@ -182,6 +182,14 @@ impl Tables {
         self.set_control(control::AGENT, pid.into())
     }
 
+    /// Which process the guard is: workloads may not touch it, and it is never held back.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn set_guard(&mut self, pid: u32) -> Result<(), TableError> {
+        self.set_control(control::GUARD, pid.into())
+    }
+
     fn set_control(&mut self, slot: u32, value: u64) -> Result<(), TableError> {
         self.control.set(slot, value, 0).map_err(refused("write", "CONTROL"))
     }
