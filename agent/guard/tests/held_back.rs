@@ -118,7 +118,9 @@ fn holds_back_a_secret_however_it_is_reached() {
         assert_eq!(outcome(stage.contained(&stage.stranger(), way)), "Some(1)", "{way}");
     }
     assert_eq!(guard.state().unwrap().denied, 4);
-    assert_eq!(outcome(stage.contained(&stage.stranger(), "opens_it_below_an_overlay")), "Some(1)");
+    // Since 6.5 overlayfs asks for the files below it; before, it opens them unasked, and nothing of ours can tell.
+    let asked = if kernel() >= (6, 5) { "Some(1)" } else { "Some(0)" };
+    assert_eq!(outcome(stage.contained(&stage.stranger(), "opens_it_below_an_overlay")), asked);
 
     // The kubelet writes and unmounts as ever, and the mark goes with the file system.
     fs::write(stage.secret(), "not a secret either").unwrap();
@@ -151,6 +153,12 @@ fn measures_an_open() {
     println!("{}{:?}", fs::read_to_string(log).unwrap(), guard.state().unwrap());
 }
 
+fn kernel() -> (u32, u32) {
+    let release = nix::sys::utsname::uname().unwrap().release().to_str().unwrap().to_owned();
+    let mut numbers = release.split(['.', '-']).map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
 /// Names and rules of the denials that the rings hold.
 fn denials(sensor: &mut cofferdam_sensor::Sensor) -> Vec<(String, u32)> {
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -181,7 +189,7 @@ fn plays_the_agent() {
     stage.rule(&mut sensor);
     let _guard = stage.guard(&sensor);
     fs::write(stage.at("ready"), "").unwrap();
-    sleep(Duration::from_secs(60));
+    sleep(Duration::from_secs(600));
 }
 
 #[test]

@@ -68,8 +68,6 @@ fn reached(target: Task, hook: Hook, how: u16, mode: u8, can_deny: bool) -> bool
     let object =
         InodeKey { ino: target.start(), filesystem: FilesystemKey::default(), generation: tgid, reserved: 0 };
     let mut touch = Touch {
-        tgid: identity::current_tgid(),
-        uid: identity::current_uid(),
         object,
         secret: 0,
         target_workload: workload,

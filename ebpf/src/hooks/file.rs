@@ -56,18 +56,17 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> 
     if inode.superblock().is_proc() {
         return super::environ::opened(file, inode, hook, can_deny);
     }
-    let touched =
-        |secret, object, dentry| touched(secret, object, dentry, hook, how, file.mode(), can_deny);
-    if_secret(file, hook, touched).unwrap_or(false)
+    match secret_of(file, hook) {
+        Some((secret, object)) => {
+            touched(secret, object, file.dentry().probed(), hook, how, file.mode(), can_deny)
+        }
+        None => false,
+    }
 }
 
-/// Does `then` with a file's secret, key and name if it is one.
+/// The object that policies know an open file by, and its key, if it is a secret.
 #[inline(always)]
-pub fn if_secret<R: Read, T>(
-    file: File<R>,
-    hook: Hook,
-    then: impl FnOnce(u64, InodeKey, Dentry) -> T,
-) -> Option<T> {
+pub fn secret_of<R: Read>(file: File<R>, hook: Hook) -> Option<(u64, InodeKey)> {
     let inode = file.inode();
     let superblock = inode.superblock();
     let number = superblock.device();
@@ -96,10 +95,9 @@ pub fn if_secret<R: Read, T>(
         return None;
     }
     let key = inode.key(filesystem);
-    let dentry = file.dentry().probed();
-    match what_is(device, &key, dentry) {
+    match what_is(device, &key, file.dentry().probed()) {
         0 => None,
-        object => Some(then(object, key, dentry)),
+        object => Some((object, key)),
     }
 }
 
@@ -227,8 +225,6 @@ fn touched(
     can_deny: bool,
 ) -> bool {
     let mut touch = Touch {
-        tgid: identity::current_tgid(),
-        uid: identity::current_uid(),
         object,
         secret,
         target_workload: 0,
@@ -327,10 +323,6 @@ fn bind(generation: u32, rule: &SecretRule) {
 
 /// What was touched, and how.
 pub struct Touch {
-    /// Thread-group id of who did.
-    pub tgid: u32,
-    /// Its user, now.
-    pub uid: u32,
     /// The object, as in [`AccessKey`].
     pub object: InodeKey,
     /// For files: the object that policies know it by.
@@ -357,14 +349,14 @@ pub struct Touch {
 #[inline(always)]
 pub fn access(touch: &Touch, process: &ProcessState) {
     if is_active() {
-        tell(touch, process);
+        tell(touch, process, identity::current_uid());
     }
 }
 
 /// Counts an access, and sends it if it is the first of its kind. A function of its own in the program too: its
 /// frame must not add to that of an adoption.
 #[inline(never)]
-pub fn tell(touch: &Touch, process: &ProcessState) {
+pub fn tell(touch: &Touch, process: &ProcessState, uid: u32) {
     let hook = touch.hook;
     let mut key = AccessKey {
         start: process.start,
@@ -385,7 +377,7 @@ pub fn tell(touch: &Touch, process: &ProcessState) {
         // SAFETY: `event` is a reserved record of this type; each field is written once.
         unsafe {
             (&raw mut (*event).process).write(*process);
-            (&raw mut (*event).process.uid).write(touch.uid);
+            (&raw mut (*event).process.uid).write(uid);
             fill(event, touch, moment, uncounted);
         }
     });
@@ -394,17 +386,32 @@ pub fn tell(touch: &Touch, process: &ProcessState) {
     }
 }
 
+/// A process that the table has no room for.
+#[derive(Clone, Copy)]
+pub struct Stranger {
+    /// Thread-group id.
+    pub tgid: u32,
+    /// Its user, now.
+    pub uid: u32,
+    /// Cgroup v2 that it is in.
+    pub cgroup: u64,
+    /// The workload of that.
+    pub workload: u64,
+}
+
 /// As [`access`], of a process that only its cgroup tells.
 #[inline(always)]
 pub fn access_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
     if is_active() {
-        tell_of_stranger(touch, cgroup, workload);
+        let who = Stranger { tgid: identity::current_tgid(), uid: identity::current_uid(), cgroup, workload };
+        tell_of_stranger(touch, who);
     }
 }
 
 /// Sends an access that no counter could name the process of: each is an event of its own, within the budget.
 #[inline(always)]
-pub fn tell_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
+pub fn tell_of_stranger(touch: &Touch, who: Stranger) {
+    let Stranger { tgid, uid, cgroup, workload } = who;
     let (hook, moment) = (touch.hook, Moment::now());
     if !spend(workload, Budget::Firsts, moment) {
         count(hook, Reason::OverBudget, workload);
@@ -414,8 +421,8 @@ pub fn tell_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
         // SAFETY: `event` is a reserved record of this type; all of the process is zeroed, then what is known written.
         unsafe {
             (&raw mut (*event).process).write_bytes(0, 1);
-            (&raw mut (*event).process.tgid).write(touch.tgid);
-            (&raw mut (*event).process.uid).write(touch.uid);
+            (&raw mut (*event).process.tgid).write(tgid);
+            (&raw mut (*event).process.uid).write(uid);
             (&raw mut (*event).process.cgroup).write(cgroup);
             (&raw mut (*event).process.workload).write(workload);
             fill(event, touch, moment, 1);

@@ -7,42 +7,32 @@
 
 use cofferdam_abi::event::{how, mode};
 use cofferdam_abi::hook::{Hook, Reason};
-use cofferdam_abi::key::InodeKey;
 use cofferdam_abi::map::{control, guard};
 use cofferdam_abi::process::ProcessState;
 
-use super::file::{Touch, if_secret, key_of, rule, tell, tell_of_stranger};
+use super::file::{Stranger, Touch, key_of, rule, secret_of, tell, tell_of_stranger};
 use crate::emit::count;
 use crate::identity;
-use crate::kernel::{Dentry, File, Probed, Task};
+use crate::kernel::{File, Probed, Task};
 use crate::maps::CONTROL;
 use crate::rules::Ruled;
 
 /// One of [`guard`]'s answers. `folder` is the guard's descriptor of the opener's /proc folder, if it has one.
 #[inline(always)]
 pub fn asked(descriptor: u64, tgid: u32, folder: u64) -> u32 {
-    match Task::current().descriptor(descriptor) {
-        Some(file) => if_secret(file, Hook::Open, |secret, object, name| opened(secret, object, name, tgid, folder))
-            .unwrap_or(guard::ALLOW),
-        // Nothing that we could speak of.
-        None => guard::DENY,
-    }
-}
-
-/// A secret is about to be opened.
-#[inline(always)]
-fn opened(secret: u64, object: InodeKey, name: Dentry, tgid: u32, folder: u64) -> u32 {
+    let file: Option<File<Probed>> = Task::current().descriptor(descriptor);
+    // Nothing that we could speak of.
+    let Some(file) = file else { return guard::DENY };
+    let Some((secret, object)) = secret_of(file, Hook::Open) else { return guard::ALLOW };
     if is_ours(control::AGENT, tgid) || is_ours(control::GUARD, tgid) {
         return guard::ALLOW;
     }
     let mut touch = Touch {
-        tgid,
-        uid: 0,
         object,
         secret,
         target_workload: 0,
         target_cgroup: 0,
-        names_of: name,
+        names_of: file.dentry(),
         hook: Hook::Open,
         how: how::OPEN,
         mode: mode::READ,
@@ -71,12 +61,11 @@ fn is_ours(slot: u32, tgid: u32) -> bool {
 fn by_process(touch: &mut Touch, process: *mut ProcessState) -> u32 {
     // SAFETY: a pointer out of a map is valid until the program ends.
     let process = unsafe { &*process };
-    touch.uid = process.uid;
     let key = key_of(touch.names_of);
     if !rule(touch, Some(process), process.workload, key) {
         return guard::ALLOW;
     }
-    tell(touch, process);
+    tell(touch, process, process.uid);
     guard::DENY
 }
 
@@ -86,11 +75,10 @@ fn by_stranger(touch: &mut Touch, task: Task) -> u32 {
     let cgroup = task.cgroup().id();
     let workload = identity::workload_of(cgroup);
     count(touch.hook, Reason::UnknownProcess, workload);
-    touch.uid = task.uid();
     let key = key_of(touch.names_of);
     if !rule(touch, None, workload, key) {
         return guard::ALLOW;
     }
-    tell_of_stranger(touch, cgroup, workload);
+    tell_of_stranger(touch, Stranger { tgid: task.tgid(), uid: task.uid(), cgroup, workload });
     guard::DENY
 }

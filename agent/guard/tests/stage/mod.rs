@@ -166,7 +166,7 @@ impl Stage {
 
 /// Waits for a file to come.
 pub fn wait_for(path: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !path.exists() {
         assert!(Instant::now() < deadline, "{} did not come", path.display());
         sleep(Duration::from_millis(5));
