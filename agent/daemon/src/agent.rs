@@ -19,6 +19,7 @@ use crate::backlog::Backlog;
 use crate::config::Config;
 use crate::containment::answer::Line;
 use crate::containment::guarding::Guarding;
+use crate::containment::names::Names;
 use crate::containment::orders::Orders;
 use crate::containment::wall::{self, Wall};
 use crate::containment::{Enforcer, Store};
@@ -92,10 +93,11 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
         Guarding::new(&args.socket),
         sender.clone(),
     );
-    let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line, enforcer, state);
+    let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line, enforcer, state, args.pin_dir.clone());
     let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
     let live = agent.live.clone();
     let line = Line(sender.clone());
+    agent.pipeline.names = Names::open(agent.containment.join("names.jsonl"), &agent.pipeline.tables.generations());
 
     threads::read_rings(rings, sender.clone())?;
     let watched = agent.know_what_runs(&hierarchy)?;
@@ -106,15 +108,8 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     let server = threads::serve(socket, answers, sender, cri)?;
     announce();
     agent.work(&receiver)?;
-    let unload = agent.unload;
     drop(receiver);
-    let mut guarding = agent.enforcer.guarding;
-    let served = server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?;
-    if unload {
-        guarding.end();
-        cofferdam_sensor::unload(&args.pin_dir).context("cannot unload")?;
-    }
-    served
+    server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?
 }
 
 fn policy_tier(tier: cofferdam_sensor::Tier) -> cofferdam_policy::Tier {
@@ -154,8 +149,8 @@ pub struct Agent {
     pub pipeline: Pipeline,
     /// Policies and orders to what the kernel holds.
     pub enforcer: Enforcer,
-    /// Every rule is to be lifted at the end.
-    unload: bool,
+    /// Where programs and tables are pinned.
+    pin_dir: PathBuf,
     ending: bool,
     /// Where policies, exceptions and orders are kept.
     containment: PathBuf,
@@ -186,12 +181,13 @@ impl Agent {
         cri: CriLine,
         enforcer: Enforcer,
         containment: PathBuf,
+        pin_dir: PathBuf,
     ) -> Self {
         Self {
             node,
             pipeline,
             enforcer,
-            unload: false,
+            pin_dir,
             ending: false,
             containment,
             naming,
@@ -257,10 +253,15 @@ impl Agent {
         self.pipeline.add(records);
     }
 
-    /// Lifts every rule and ends: the one way to do so besides a reboot.
-    pub fn unload_at_end(&mut self) {
-        self.unload = true;
+    /// Lifts every rule, and ends: the one way to do so besides a reboot.
+    ///
+    /// # Errors
+    /// If a pin cannot be removed.
+    pub fn unload(&mut self) -> Result<()> {
+        self.enforcer.guarding.end();
+        cofferdam_sensor::unload(&self.pin_dir).context("cannot unload")?;
         self.ending = true;
+        Ok(())
     }
 
     fn work(&mut self, receiver: &Receiver<Message>) -> Result<()> {

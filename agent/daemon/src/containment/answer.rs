@@ -168,8 +168,7 @@ impl Containment for Answers {
             let now = host::boot_time();
             let detail = "every rule and order is lifted".to_owned();
             agent.pipeline.add([audit(AuditKind::Unloaded, "all", None, Some(by), detail, now)]);
-            agent.unload_at_end();
-            Ok(())
+            agent.unload().map_err(|error| format!("{error:#}"))
         })
     }
 }
