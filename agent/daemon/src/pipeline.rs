@@ -13,8 +13,8 @@ use cofferdam_inventory::hierarchy::FoundCgroup;
 use cofferdam_inventory::processes::Beginning;
 use cofferdam_inventory::workloads::WorkloadChange;
 use cofferdam_model::{
-    BootTime, CgroupId, DeniedBy, EnforcedBy, EventId, LossReason, PodUid, Process, ProcessKey, Record, Verdict, Workload,
-    WorkloadId,
+    BootTime, CgroupId, DeniedBy, EnforcedBy, EventId, LossReason, PodUid, Process, ProcessKey, Record,
+    Verdict, Workload, WorkloadId,
 };
 use cofferdam_sensor::abi::count::{Count, LossKey};
 use cofferdam_sensor::abi::event::verdict;

@@ -435,9 +435,13 @@ impl Secrets {
         for placed in self.filesystems.values().flat_map(|it| &it.volumes).filter(|it| is_denied(it.object)) {
             let path = placed.volume.host_path.clone();
             match placed.volume.source {
-                Source::WholeFilesystem { .. } | Source::PartOfVolume => drop(places.insert(Spot { path, whole: true })),
+                Source::WholeFilesystem { .. } | Source::PartOfVolume => {
+                    places.extend([Spot { path, whole: true }])
+                }
                 Source::File => drop(places.insert(Spot { path, whole: false })),
-                Source::Tree => places.extend(files_below(&path).into_iter().map(|path| Spot { path, whole: false })),
+                Source::Tree => {
+                    places.extend(files_below(&path).into_iter().map(|path| Spot { path, whole: false }))
+                }
             }
         }
         places

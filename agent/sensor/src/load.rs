@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use aya::maps::{Array, MapData};
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Lsm, Program, ProgramError,
-    RawTracePoint, SockOps,
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Lsm, Program,
+    ProgramError, RawTracePoint, SockOps,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
 use cofferdam_abi::ABI_VERSION;

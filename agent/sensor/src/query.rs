@@ -114,14 +114,16 @@ impl Query {
     /// # Errors
     /// If this kernel has refused it: the hooks' report says why.
     pub fn guard_program(&self) -> Result<OwnedFd, LoadError> {
-        let failed = |reason: String| LoadError::Other { what: "hand the rules to the guard".to_owned(), reason };
+        let failed =
+            |reason: String| LoadError::Other { what: "hand the rules to the guard".to_owned(), reason };
         let program = on_demand(&self.ebpf, "guard")?.fd().map_err(|error| failed(error.to_string()))?;
         program.as_fd().try_clone_to_owned().map_err(|error| failed(error.to_string()))
     }
 
     fn ask(&mut self, what: u64, file: &File, path: &Path) -> Result<Answer, QueryError> {
         let failed = |reason: String| QueryError::Failed { path: path.display().to_string(), reason };
-        let program: &RawTracePoint = on_demand(&self.ebpf, "query").map_err(|error| failed(error.to_string()))?;
+        let program: &RawTracePoint =
+            on_demand(&self.ebpf, "query").map_err(|error| failed(error.to_string()))?;
         let mut options = RawTracePointRunOptions::new();
         options.args[0] = what;
         options.args[1] = file.as_fd().as_raw_fd() as u64;

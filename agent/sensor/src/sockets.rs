@@ -8,9 +8,7 @@ use std::path::Path;
 use std::thread;
 
 use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
-};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const SOCK_DESTROY: u16 = 21;
@@ -70,7 +68,8 @@ fn destroy_here(is_meant: &impl Fn(u64) -> bool) -> io::Result<Destroyed> {
     let mut done = Destroyed::default();
     for family in FAMILIES {
         for protocol in PROTOCOLS {
-            for found in list(netlink.as_raw_fd(), family, protocol)?.iter().filter(|it| is_meant(it.cgroup)) {
+            for found in list(netlink.as_raw_fd(), family, protocol)?.iter().filter(|it| is_meant(it.cgroup))
+            {
                 match destroy_one(netlink.as_raw_fd(), found) {
                     Ok(()) => done.sockets += 1,
                     // It has ended by itself.
@@ -147,7 +146,8 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
 }
 
 fn error_of(body: &[u8]) -> io::Error {
-    let number = body.get(..4).and_then(|bytes| bytes.try_into().ok()).map_or(-libc::EBADMSG, i32::from_ne_bytes);
+    let number =
+        body.get(..4).and_then(|bytes| bytes.try_into().ok()).map_or(-libc::EBADMSG, i32::from_ne_bytes);
     io::Error::from_raw_os_error(number.saturating_neg())
 }
 

@@ -6,7 +6,7 @@ use cofferdam_abi::event::{AccessEvent, how, kind};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{AccessKey, FilesystemKey, InodeKey};
 use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file, filter_index};
-use cofferdam_abi::policy::{BINDINGS, ReadKey, KEY_NAME_LEN, SecretRule, key_of_name};
+use cofferdam_abi::policy::{BINDINGS, KEY_NAME_LEN, ReadKey, SecretRule, key_of_name};
 use cofferdam_abi::process::{ProcessState, flags};
 
 use super::repeat::{self, Budget, Occurrence, Repeatable, spend};

@@ -25,7 +25,9 @@ pub fn look(workloads: &BTreeSet<WorkloadId>, pipeline: &mut Pipeline, now: Boot
         let binary = binary.unwrap_or_else(|| "a program that is not known".to_owned());
         for (folder, how) in [("fd", "open"), ("map_files", "mapped")] {
             for secret in held(Path::new(&format!("/proc/{pid}/{folder}")), &devices, pipeline) {
-                let detail = format!("{binary} (pid {pid}) has it {how} since before the policy: it stays readable there until the process ends");
+                let detail = format!(
+                    "{binary} (pid {pid}) has it {how} since before the policy: it stays readable there until the process ends"
+                );
                 records.push(audit(AuditKind::Held, &secret, Some(workload), None, detail, now));
             }
         }
@@ -41,7 +43,8 @@ fn held(folder: &Path, devices: &BTreeSet<u32>, pipeline: &mut Pipeline) -> BTre
     for path in paths {
         let Ok(meta) = fs::metadata(&path) else { continue };
         // glibc's numbers to the kernel's: major << 20 | minor.
-        let device = (nix::sys::stat::major(meta.st_dev()) << 20 | nix::sys::stat::minor(meta.st_dev())) as u32;
+        let device =
+            (nix::sys::stat::major(meta.st_dev()) << 20 | nix::sys::stat::minor(meta.st_dev())) as u32;
         if !std::fs::FileType::is_file(&meta.file_type()) || !devices.contains(&device) {
             continue;
         }

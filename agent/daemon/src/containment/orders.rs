@@ -43,7 +43,8 @@ impl Orders {
     /// # Errors
     /// If it cannot be written.
     pub fn add(&mut self, order: &OrderRequest, by: Peer, now: WallTime) -> Result<OrderRow> {
-        let number = self.rows.iter().filter_map(|row| row.id.strip_prefix("order-")?.parse::<u64>().ok()).max();
+        let number =
+            self.rows.iter().filter_map(|row| row.id.strip_prefix("order-")?.parse::<u64>().ok()).max();
         let row = OrderRow {
             id: format!("order-{}", number.unwrap_or(0) + 1),
             scope: order.scope.clone(),
@@ -148,5 +149,8 @@ fn of_row(row: &OrderRow, workload: &Workload, objects: &[Object]) -> Vec<Order>
 fn is_named(object: &Object, pattern: &str) -> bool {
     let path = object.path.display().to_string();
     glob(pattern, &path)
-        || object.refs.iter().any(|secret| glob(pattern, &secret.display_name()) || glob(pattern, &secret.name))
+        || object
+            .refs
+            .iter()
+            .any(|secret| glob(pattern, &secret.display_name()) || glob(pattern, &secret.name))
 }

@@ -125,11 +125,13 @@ impl Tables {
         for number in gone {
             let _ = self.policies.remove(&number);
         }
-        let gone: Vec<_> = self.secrets.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
+        let gone: Vec<_> =
+            self.secrets.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
         for key in gone {
             let _ = self.secrets.remove(&key);
         }
-        let gone: Vec<_> = self.grants.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
+        let gone: Vec<_> =
+            self.grants.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
         for key in gone {
             let _ = self.grants.remove(&key);
         }
