@@ -1,6 +1,7 @@
 //! An agent of its own: its journal, socket and pins lie in a folder of the run.
 
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +15,9 @@ use super::mounts::unmount_below;
 use super::wait::Look;
 use super::world::where_empty;
 use super::{Mounted, Place, binary, random, until};
+
+/// The resolver of every agent of a test; nobody listens there.
+pub const RESOLVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 53), 53);
 
 /// The agent's last word of its start-up.
 const READY: &str = "ready";
@@ -53,7 +57,8 @@ pub struct AgentOptions {
 
 impl AgentOptions {
     fn to_yaml(&self) -> String {
-        let mut text = "node: { name: bench, cluster: test }\n".to_owned();
+        let mut text =
+            format!("node: {{ name: bench, cluster: test }}\npolicy: {{ resolvers: [{}] }}\n", RESOLVER.ip());
         if !self.secrets.is_empty() {
             text.push_str("secrets:\n");
         }
@@ -352,7 +357,8 @@ mod tests {
 
     #[test]
     fn a_configuration_says_only_what_was_asked_for() {
-        assert_eq!(AgentOptions::default().to_yaml(), "node: { name: bench, cluster: test }\n");
+        let least = "node: { name: bench, cluster: test }\npolicy: { resolvers: [127.0.0.53] }\n";
+        assert_eq!(AgentOptions::default().to_yaml(), least);
         let options = AgentOptions {
             secrets: vec![("payments/db".to_owned(), "/srv/a".into())],
             budget: Some(50),

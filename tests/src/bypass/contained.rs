@@ -161,6 +161,20 @@ impl Contained {
             .with_capability("CAP_SYS_PTRACE"))
     }
 
+    /// Ends the container and makes another one with its id, under the same policy.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn made_again(self, stage: &Stage<'_>) -> Result<Self> {
+        let Self { container, policy, secret, permitted, kind } = self;
+        let (id, name) = (container.id().to_owned(), policy.name().to_owned());
+        drop(container);
+        let builder = Self::equipped(stage.container(), &secret, stage)?;
+        let container = builder.in_cgroup(&name).named_as(&id).start()?;
+        policy.holds(&container, kind.rules())?;
+        Ok(Self { container, policy, secret, permitted, kind })
+    }
+
     /// An ordinary workload is not disturbed: it reads its secret and reaches the secret's destination. From then on it
     /// is bound.
     ///

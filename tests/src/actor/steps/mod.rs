@@ -7,6 +7,7 @@ mod execute;
 mod exit;
 mod family;
 mod hammer;
+mod image;
 mod load;
 mod namespace;
 mod net;
@@ -55,6 +56,7 @@ const STEPS: &[(&str, Action)] = &[
     ("thread", process::thread),
     ("pid", process::pid),
     ("setuid", process::set_uid),
+    ("set-exe", image::set_exe),
     ("address", process::address),
     ("vm-read", process::vm_read),
     ("ptrace", process::ptrace),

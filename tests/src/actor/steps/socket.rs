@@ -1,22 +1,41 @@
 //! Sockets of other families and types than TCP and UDP.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{SockaddrIn, connect, getsockopt, sockopt};
 
 use crate::actor::given::senseless;
 use crate::actor::{Doing, Done, Given, Hands, Refused};
 
 /// `connect-mptcp ADDRESS`
 pub(super) fn mptcp(given: &Given<'_>, _: &mut Hands) -> Done {
-    connected(given, libc::SOCK_STREAM, libc::IPPROTO_MPTCP, "MPTCP")
+    let address = ipv4(given)?;
+    let socket = made(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP, "MPTCP")?;
+    reach(&socket, address).doing(|| format!("connecting to {address} by MPTCP"))?;
+    Ok(String::new())
 }
 
-/// `connect-sctp ADDRESS`
+/// `connect-sctp ADDRESS`: waits for an answer for a moment only, because the kernel tries for minutes.
 pub(super) fn sctp(given: &Given<'_>, _: &mut Hands) -> Done {
-    connected(given, libc::SOCK_STREAM, libc::IPPROTO_SCTP, "SCTP")
+    let address = ipv4(given)?;
+    let doing = || format!("connecting to {address} by SCTP");
+    let socket = made(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_NONBLOCK, libc::IPPROTO_SCTP, "SCTP")?;
+    match reach(&socket, address) {
+        Err(Errno::EINPROGRESS) => {}
+        other => return other.doing(doing).map(|()| String::new()),
+    }
+    let mut answer = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut answer, PollTimeout::from(500_u16)).doing(doing)? == 0 {
+        return Err(Refused { doing: doing(), errno: Errno::ETIMEDOUT });
+    }
+    match getsockopt(&socket, sockopt::SocketError).doing(doing)? {
+        0 => Ok(String::new()),
+        errno => Err(Refused { doing: doing(), errno: Errno::from_raw(errno) }),
+    }
 }
 
 /// `send-raw ADDRESS`: a UDP packet of the sender's own making, over a raw IPv4 socket.
@@ -73,14 +92,8 @@ pub(super) fn vsock(_: &Given<'_>, _: &mut Hands) -> Done {
     made(libc::AF_VSOCK, libc::SOCK_STREAM, 0, "vsock").map(|_| String::new())
 }
 
-fn connected(given: &Given<'_>, kind: i32, protocol: i32, name: &str) -> Done {
-    let address = ipv4(given)?;
-    let socket = made(libc::AF_INET, kind, protocol, name)?;
-    let to = sockaddr(address);
-    // SAFETY: the address lives until the call returns, and its length is its own.
-    let done = unsafe { libc::connect(socket.as_raw_fd(), (&raw const to).cast(), size_of_val(&to) as u32) };
-    Errno::result(done).doing(|| format!("connecting to {address} by {name}"))?;
-    Ok(String::new())
+fn reach(socket: &OwnedFd, address: SocketAddrV4) -> Result<(), Errno> {
+    connect(socket.as_raw_fd(), &SockaddrIn::from(address))
 }
 
 fn made(family: i32, kind: i32, protocol: i32, name: &str) -> Result<OwnedFd, Refused> {

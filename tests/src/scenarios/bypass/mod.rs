@@ -2,9 +2,13 @@
 
 mod agent_killed;
 mod agent_killed_connect;
+mod agent_signalled;
+mod agent_starved;
 mod agent_stopped;
+mod agent_traced;
 mod bind_mount;
 mod bound_over;
+mod cgroup_again;
 mod chroot;
 mod copied_to_file;
 mod core_dump;
@@ -12,6 +16,7 @@ mod daemon;
 mod data_swap;
 mod descriptor_across_pods;
 mod descriptor_in_pod;
+mod device_reused;
 mod dns_tunnel;
 mod early_connection;
 mod environ;
@@ -19,7 +24,9 @@ mod environ_across;
 mod environ_of_thread;
 mod fast_open;
 mod forged_names;
+mod fork_storm;
 mod hard_link;
+mod held_before;
 mod inherited;
 mod inherited_mapped;
 mod local_proxy;
@@ -51,9 +58,13 @@ mod ptrace;
 mod raw;
 mod rename;
 mod replaced;
+mod resolver_tunnel;
+mod rings_full;
 mod script;
+mod sctp;
 mod second_procfs;
 mod sendfile;
+mod set_exe;
 mod setns;
 mod shared_memory;
 mod splice;
@@ -95,6 +106,7 @@ pub(super) const ALL: &[Scenario] = &[
     pidfd_getfd::SCENARIO,
     inherited::SCENARIO,
     inherited_mapped::SCENARIO,
+    held_before::SCENARIO,
     sendfile::SCENARIO,
     splice::SCENARIO,
     copied_to_file::SCENARIO,
@@ -108,6 +120,7 @@ pub(super) const ALL: &[Scenario] = &[
     bound_over::SCENARIO,
     overlaid::SCENARIO,
     overlaid_secret::SCENARIO,
+    set_exe::SCENARIO,
     ptrace::SCENARIO,
     process_vm_readv::SCENARIO,
     proc_mem::SCENARIO,
@@ -136,14 +149,23 @@ pub(super) const ALL: &[Scenario] = &[
     udp_unconnected::SCENARIO,
     mapped_address::SCENARIO,
     mptcp::SCENARIO,
+    sctp::SCENARIO,
     raw::SCENARIO,
     packet::SCENARIO,
     vsock::SCENARIO,
     local_proxy::SCENARIO,
     forged_names::SCENARIO,
     dns_tunnel::SCENARIO,
+    resolver_tunnel::SCENARIO,
     early_connection::SCENARIO,
+    agent_signalled::SCENARIO,
+    agent_traced::SCENARIO,
     agent_stopped::SCENARIO,
     agent_killed::SCENARIO,
     agent_killed_connect::SCENARIO,
+    agent_starved::SCENARIO,
+    rings_full::SCENARIO,
+    fork_storm::SCENARIO,
+    device_reused::SCENARIO,
+    cgroup_again::SCENARIO,
 ];

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::bench::container::ACTOR;
 use crate::bypass::{Attack, Came, Kind, Outcomes, PASSWORD, Technique};
 use crate::stage::Scenario;
 
@@ -18,5 +19,9 @@ fn play(attack: &Attack<'_, '_>) -> Result<Came> {
     let container = attack.stage().contained(Kind::Usual)?.container();
     let below = container.cgroup().trim_start_matches(&format!("/{}", attack.stage().place().name()));
     let inner = format!("/cgroups{below}/inner");
-    attack.opens(&[&["nest", &inner], &["unshare", "user,mount,pid"], &["in-daemon", "open", PASSWORD]])
+    attack.opens(&[
+        &["nest", &inner],
+        &["unshare", "user,mount,pid"],
+        &["run", ACTOR, "do", "open", PASSWORD],
+    ])
 }

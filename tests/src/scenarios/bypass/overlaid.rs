@@ -5,6 +5,10 @@ use crate::bench::image::SERVER;
 use crate::bypass::{Outcomes, PASSWORD, Technique};
 use crate::stage::Scenario;
 
+/// On a file system without layers: of those the kernel stacks but two.
+const LAYER: &str = "/dev/shm/layer";
+const EMPTY: &str = "/dev/shm/empty";
+
 pub(super) const SCENARIO: Scenario = Scenario::technique(
     "bypass/overlaid",
     Technique {
@@ -12,10 +16,11 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
         outcomes: Outcomes::OPEN,
         attack: |attack| {
             let steps: &[&[&str]] = &[
-                &["folder", "/tmp/layer"],
-                &["copy", ACTOR, "/tmp/layer/server"],
+                &["folder", LAYER],
+                &["folder", EMPTY],
+                &["copy", ACTOR, "/dev/shm/layer/server"],
                 &["unshare", "user,mount"],
-                &["overlay", "/tmp/layer:/mnt", "/app"],
+                &["overlay", "/dev/shm/layer:/dev/shm/empty", "/app"],
                 &["run", SERVER, "do", "open", PASSWORD],
             ];
             attack.opens_as_any_program(ACTOR, steps)

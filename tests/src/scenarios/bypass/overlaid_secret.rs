@@ -13,7 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
         attack: |attack| {
             attack.opens(&[
                 &["unshare", "user,mount"],
-                &["overlay", "/etc/creds:/mnt", "/mnt"],
+                &["overlay", "/etc/creds:/dev/shm", "/mnt"],
                 &["open", "/mnt/password"],
             ])
         },
