@@ -168,11 +168,45 @@ fn socket_create(ctx: LsmContext) -> i32 {
     after(ctx.arg(4), || hooks::socket::made(ctx.arg(0), ctx.arg::<i32>(3) != 0))
 }
 
+// int task_kill(struct task_struct *p, struct kernel_siginfo *info, int sig, const struct cred *cred)
+#[lsm(hook = "task_kill")]
+fn task_kill(ctx: LsmContext) -> i32 {
+    after(ctx.arg(4), || hooks::protect::signalled(ctx.arg(0), ctx.arg(2)))
+}
+
+// int bpf(int cmd, union bpf_attr *attr, unsigned int size[, bool kernel]): later kernels have one argument more, so the
+// refusal of an earlier program is not looked for; the kernel does not call us after one.
+#[lsm(hook = "bpf")]
+fn bpf_call(ctx: LsmContext) -> i32 {
+    after(0, || hooks::protect::bpf_called(ctx.arg(0)))
+}
+
+// int inode_unlink(struct inode *dir, struct dentry *dentry)
+#[lsm(hook = "inode_unlink")]
+fn inode_unlink(ctx: LsmContext) -> i32 {
+    after(ctx.arg(2), || hooks::protect::unlinked(ctx.arg(0)))
+}
+
+// int sb_umount(struct vfsmount *mnt, int flags)
+#[lsm(hook = "sb_umount")]
+fn sb_umount(ctx: LsmContext) -> i32 {
+    after(ctx.arg(2), hooks::protect::unmounted)
+}
+
 // Never attached: the sensor runs it with BPF_PROG_TEST_RUN in its own context; arguments (what, descriptor).
 #[raw_tracepoint(tracepoint = "sys_enter")]
 fn query(ctx: RawTracePointContext) -> i32 {
     hooks::query::answer(ctx.arg(0), ctx.arg(1));
     0
+}
+
+// Never attached: the guard runs it with BPF_PROG_TEST_RUN; arguments (its descriptor of the file, the opener's
+// thread-group id, its descriptor of the opener's /proc folder). Written out, because the macro drops the answer.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "raw_tp/sys_enter")]
+fn guard(ctx: *mut core::ffi::c_void) -> u32 {
+    let ctx = RawTracePointContext::new(ctx);
+    hooks::guard::asked(ctx.arg(0), ctx.arg::<u64>(1) as u32, ctx.arg(2))
 }
 
 #[cfg(not(test))]

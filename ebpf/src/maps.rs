@@ -8,7 +8,8 @@ use cofferdam_abi::hook::{HOOKS, REASONS};
 use cofferdam_abi::key::{AccessKey, ConnectionKey, InodeKey};
 use cofferdam_abi::map::{self, Answer, CgroupEntry, Device, Mark};
 use cofferdam_abi::policy::{
-    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, ReadKey, SecretKey, SecretRule,
+    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, ReadKey, SecretKey,
+    SecretRule,
 };
 use cofferdam_abi::process::ProcessState;
 

@@ -27,13 +27,13 @@ mod words;
 pub use answer::{Ending, Timeline};
 pub use backend::{Backend, BackendError, Rows, Stopped};
 pub use client::{Client, ClientError, ConnectError, Replies, Watch, WatchBatch};
+pub use cofferdam_model::Peer;
 pub use containment::Containment;
 pub use doctor::{BlindSpot, Check, CheckResult, Doctor, HookReport, HookState, Tier};
 pub use event::Event;
 pub use live::{Live, Subscription};
 pub use matcher::Matcher;
 pub use orders::{OrderRequest, OrderRow, OrderScope};
-pub use cofferdam_model::Peer;
 pub use policy::{
     ApplyOptions, ExceptionStatus, Explanation, FailOpen, MAX_POLICY_BYTES, PolicyMode, PolicyOrigin,
     PolicyRow, PolicyStatus, PolicyText, RefusedFile, RuleKind, RuleStatus,

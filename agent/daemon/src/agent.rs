@@ -18,6 +18,9 @@ use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
 use crate::config::Config;
 use crate::containment::answer::Line;
+use crate::containment::enforcer::Setup;
+use crate::containment::guarding::Guarding;
+use crate::containment::names::Names;
 use crate::containment::orders::Orders;
 use crate::containment::wall::{self, Wall};
 use crate::containment::{Enforcer, Store};
@@ -80,38 +83,33 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     let store = Store::open(state.clone(), args.policy_dir.clone(), wall.now(host::boot_time()))
         .context("cannot put the policies of before into force; what the kernel enforces stays so")?;
     let orders = Orders::open(state.join("orders.json"))?;
-    let enforcer = Enforcer::new(
-        store,
-        orders,
-        wall,
-        policy_tier(tier),
-        config.baseline,
-        config.resolvers,
-        pipeline.tables.latest_generation(),
-        sender.clone(),
-    );
-    let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line, enforcer, state);
+    let setup = Setup {
+        tier: policy_tier(tier),
+        baseline: config.baseline,
+        resolvers: config.resolvers,
+        latest: pipeline.tables.latest_generation(),
+    };
+    let enforcer = Enforcer::new(store, orders, wall, setup, Guarding::new(&args.socket), sender.clone());
+    let rules = Rules { enforcer, state, pin_dir: args.pin_dir.clone() };
+    let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line, rules);
     let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
     let live = agent.live.clone();
     let line = Line(sender.clone());
+    agent.pipeline.names =
+        Names::open(agent.containment.join("names.jsonl"), &agent.pipeline.tables.generations());
 
     threads::read_rings(rings, sender.clone())?;
     let watched = agent.know_what_runs(&hierarchy)?;
     agent.take_events(pending, 0, host::boot_time());
     agent.begin(watched, resumed)?;
     threads::watch_mounts(mount_watch, sender.clone())?;
-    let answers = Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live, line });
+    let answers =
+        Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live, line });
     let server = threads::serve(socket, answers, sender, cri)?;
     announce();
     agent.work(&receiver)?;
-    let unload = agent.unload;
     drop(receiver);
-    drop(agent);
-    let served = server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?;
-    if unload {
-        cofferdam_sensor::unload(&args.pin_dir).context("cannot unload")?;
-    }
-    served
+    server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?
 }
 
 fn policy_tier(tier: cofferdam_sensor::Tier) -> cofferdam_policy::Tier {
@@ -144,6 +142,13 @@ fn announce() {
     }
 }
 
+/// What puts rules into force, and where they are kept.
+struct Rules {
+    enforcer: Enforcer,
+    state: PathBuf,
+    pin_dir: PathBuf,
+}
+
 /// The agent's own thread.
 pub struct Agent {
     node: status::Node,
@@ -151,8 +156,8 @@ pub struct Agent {
     pub pipeline: Pipeline,
     /// Policies and orders to what the kernel holds.
     pub enforcer: Enforcer,
-    /// Every rule is to be lifted at the end.
-    unload: bool,
+    /// Where programs and tables are pinned.
+    pin_dir: PathBuf,
     ending: bool,
     /// Where policies, exceptions and orders are kept.
     containment: PathBuf,
@@ -181,14 +186,14 @@ impl Agent {
         journal: Journal,
         mounts: MountTable,
         cri: CriLine,
-        enforcer: Enforcer,
-        containment: PathBuf,
+        rules: Rules,
     ) -> Self {
+        let Rules { enforcer, state: containment, pin_dir } = rules;
         Self {
             node,
             pipeline,
             enforcer,
-            unload: false,
+            pin_dir,
             ending: false,
             containment,
             naming,
@@ -234,8 +239,14 @@ impl Agent {
         self.pipeline.tick(host::boot_time()).context("cannot read the kernel's counters")?;
         let before = self.journal.seen_until(&self.node.boot).filter(|_| resumed);
         self.unnoted = Some(before.unwrap_or(watched));
-        self.pipeline.tables.set_agent(std::process::id()).context("cannot tell the kernel who the agent is")?;
-        self.pipeline.tables.beat(host::boot_time()).context("cannot tell the kernel that the agent lives")?;
+        self.pipeline
+            .tables
+            .set_agent(std::process::id())
+            .context("cannot tell the kernel who the agent is")?;
+        self.pipeline
+            .tables
+            .beat(host::boot_time())
+            .context("cannot tell the kernel that the agent lives")?;
         // Twice, as for every file of the policy folder: nobody is writing at them.
         for _ in 0..2 {
             let records = self.enforcer.tick(&mut self.pipeline, host::boot_time());
@@ -254,10 +265,15 @@ impl Agent {
         self.pipeline.add(records);
     }
 
-    /// Lifts every rule and ends: the one way to do so besides a reboot.
-    pub fn unload_at_end(&mut self) {
-        self.unload = true;
+    /// Lifts every rule, and ends: the one way to do so besides a reboot.
+    ///
+    /// # Errors
+    /// If a pin cannot be removed.
+    pub fn unload(&mut self) -> Result<()> {
+        self.enforcer.guarding.end();
+        cofferdam_sensor::unload(&self.pin_dir).context("cannot unload")?;
         self.ending = true;
+        Ok(())
     }
 
     fn work(&mut self, receiver: &Receiver<Message>) -> Result<()> {

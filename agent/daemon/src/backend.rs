@@ -8,7 +8,9 @@ use cofferdam_api::{
     Backend, BackendError, CheckResult, Doctor, Ending, Event, HookState, Live, Rows, Status,
 };
 use cofferdam_journal::Reader;
-use cofferdam_model::{AccessRow, Answer, AttemptRow, AuditRow, BootTime, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{
+    AccessRow, Answer, AttemptRow, AuditRow, BootTime, ConnectionRow, Filter, SecretRow, WorkloadRow,
+};
 use cofferdam_sensor::probe::{self, Outcome};
 use cofferdam_sensor::{AttachState, BLIND_SPOTS, HookReport, Tier};
 

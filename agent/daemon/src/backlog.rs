@@ -204,8 +204,8 @@ mod tests {
             denied_by: None,
             enforced_by: EnforcedBy::ObserveOnly,
             policy: None,
-        rule: None,
-        exception: false,
+            rule: None,
+            exception: false,
             generation: 0,
             tainted_by: Vec::new(),
         })

@@ -2,8 +2,9 @@
 
 use cofferdam_api::Event;
 use cofferdam_model::{
-    Access, AccessRow, Attempt, AttemptRow, Audit, AuditRow, BinaryOrigin, BootId, CgroupId, Clock, Connection, ConnectionRow, EventId, Loss,
-    LossRow, Process, ProcessKey, ProcessRow, Record, TargetRow, Workload, WorkloadId,
+    Access, AccessRow, Attempt, AttemptRow, Audit, AuditRow, BinaryOrigin, BootId, CgroupId, Clock,
+    Connection, ConnectionRow, EventId, Loss, LossRow, Process, ProcessKey, ProcessRow, Record, TargetRow,
+    Workload, WorkloadId,
 };
 
 use crate::state::State;

@@ -13,8 +13,8 @@ use cofferdam_inventory::hierarchy::FoundCgroup;
 use cofferdam_inventory::processes::Beginning;
 use cofferdam_inventory::workloads::WorkloadChange;
 use cofferdam_model::{
-    BootTime, CgroupId, DeniedBy, EnforcedBy, EventId, LossReason, PodUid, Process, ProcessKey, Record, Verdict, Workload,
-    WorkloadId,
+    BootTime, CgroupId, DeniedBy, EnforcedBy, EventId, LossReason, PodUid, Process, ProcessKey, Record,
+    Verdict, Workload, WorkloadId,
 };
 use cofferdam_sensor::abi::count::{Count, LossKey};
 use cofferdam_sensor::abi::event::verdict;
@@ -355,9 +355,11 @@ impl Pipeline {
     }
 
     /// What refuses opens, execs and memory here.
-    fn enforcing(&self) -> EnforcedBy {
+    fn enforcing(&self, number: u8) -> EnforcedBy {
         match self.tier {
             Tier::Lsm => EnforcedBy::Lsm,
+            // What was refused here the guard has held back.
+            Tier::Tracepoint if number == verdict::DENIED => EnforcedBy::Fanotify,
             Tier::Tracepoint => EnforcedBy::ObserveOnly,
         }
     }

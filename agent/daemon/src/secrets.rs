@@ -18,6 +18,8 @@ use cofferdam_model::{
 };
 use cofferdam_sensor::{Query, Tables, Watch, object_of, object_of_all};
 
+use crate::containment::guarding::Spot;
+
 /// Files of a secret tree that are marked one by one, so that a hard link elsewhere is still caught; beyond it the
 /// tree's roof alone counts.
 const MARKED_FILES_MAX: usize = 16_384;
@@ -425,6 +427,24 @@ impl Secrets {
             }
         }
         found.into_iter().map(|(object, (secrets, path))| (object, secrets, path)).collect()
+    }
+
+    /// Where the guard must hold opens back so that these objects are denied.
+    pub fn guarded_places(&self, is_denied: impl Fn(u64) -> bool) -> BTreeSet<Spot> {
+        let mut places = BTreeSet::new();
+        for placed in self.filesystems.values().flat_map(|it| &it.volumes).filter(|it| is_denied(it.object)) {
+            let path = placed.volume.host_path.clone();
+            match placed.volume.source {
+                Source::WholeFilesystem { .. } | Source::PartOfVolume => {
+                    places.extend([Spot { path, whole: true }])
+                }
+                Source::File => drop(places.insert(Spot { path, whole: false })),
+                Source::Tree => {
+                    places.extend(files_below(&path).into_iter().map(|path| Spot { path, whole: false }))
+                }
+            }
+        }
+        places
     }
 
     /// The secret that a file is. `names` go from the file up to the root of its file system; where they are missing

@@ -2,8 +2,8 @@
 
 use aya::Pod;
 use cofferdam_abi::event::{
-    AccessEvent, AttemptEvent, CgroupEvent, ConnectionEvent, EntryEvent, ExecEvent, ExitEvent, FilesystemEvent, ForkEvent,
-    Header, kind,
+    AccessEvent, AttemptEvent, CgroupEvent, ConnectionEvent, EntryEvent, ExecEvent, ExitEvent,
+    FilesystemEvent, ForkEvent, Header, kind,
 };
 use cofferdam_abi::hook::Hook;
 use cofferdam_abi::key::{ConnectionKey, InodeKey};

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use aya::maps::{Array, MapData};
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Lsm, Program, ProgramError,
-    RawTracePoint, SockOps,
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Lsm, Program,
+    ProgramError, RawTracePoint, SockOps,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
 use cofferdam_abi::ABI_VERSION;
@@ -389,10 +389,10 @@ fn remove_tree(path: &Path) -> Result<(), LoadError> {
     })
 }
 
-/// The query program, for [`crate::query`].
-pub(crate) fn query_program(ebpf: &Ebpf) -> Result<&RawTracePoint, LoadError> {
-    ebpf.program("query").and_then(|program| program.try_into().ok()).ok_or_else(|| LoadError::Other {
-        what: "find the query program".to_owned(),
+/// A program that is run on demand, for [`crate::query`].
+pub(crate) fn on_demand<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a RawTracePoint, LoadError> {
+    ebpf.program(name).and_then(|program| program.try_into().ok()).ok_or_else(|| LoadError::Other {
+        what: format!("find the {name} program"),
         reason: "the object has none".to_owned(),
     })
 }

@@ -1,7 +1,7 @@
 //! Questions to the kernel about our own descriptors, answered by the query program in our own context.
 
 use std::fs::{File, OpenOptions};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use cofferdam_abi::map::{Answer, query};
 use cofferdam_model::InodeKey;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
-use crate::load::{LoadError, query_program};
+use crate::load::{LoadError, on_demand};
 use crate::resolve::Root;
 use crate::tables::model_inode;
 
@@ -58,7 +58,7 @@ impl Query {
     /// Keeps the object alive: its query program answers.
     pub(crate) fn new(mut ebpf: Ebpf) -> Result<Self, LoadError> {
         let other = |reason: String| LoadError::Other { what: "prepare queries".to_owned(), reason };
-        query_program(&ebpf)?;
+        on_demand(&ebpf, "query")?;
         let map =
             ebpf.take_map("ANSWER").ok_or_else(|| other("the object has no ANSWER table".to_owned()))?;
         let answer = Array::try_from(map).map_err(|error| other(error.to_string()))?;
@@ -109,9 +109,21 @@ impl Query {
         self.ebpf.programs().filter_map(of_program).sum()
     }
 
+    /// The program that the guard asks about opens; it lives as long as somebody holds a descriptor of it.
+    ///
+    /// # Errors
+    /// If this kernel has refused it: the hooks' report says why.
+    pub fn guard_program(&self) -> Result<OwnedFd, LoadError> {
+        let failed =
+            |reason: String| LoadError::Other { what: "hand the rules to the guard".to_owned(), reason };
+        let program = on_demand(&self.ebpf, "guard")?.fd().map_err(|error| failed(error.to_string()))?;
+        program.as_fd().try_clone_to_owned().map_err(|error| failed(error.to_string()))
+    }
+
     fn ask(&mut self, what: u64, file: &File, path: &Path) -> Result<Answer, QueryError> {
         let failed = |reason: String| QueryError::Failed { path: path.display().to_string(), reason };
-        let program: &RawTracePoint = query_program(&self.ebpf).map_err(|error| failed(error.to_string()))?;
+        let program: &RawTracePoint =
+            on_demand(&self.ebpf, "query").map_err(|error| failed(error.to_string()))?;
         let mut options = RawTracePointRunOptions::new();
         options.args[0] = what;
         options.args[1] = file.as_fd().as_raw_fd() as u64;

@@ -42,7 +42,8 @@ impl Root {
     pub fn names(&self, inside: &Path, most: usize) -> std::io::Result<Vec<String>> {
         let folder = self.open_at(inside, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NONBLOCK)?;
         let mut dir = Dir::from_fd(folder)?;
-        let names = dir.iter().flatten().filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned));
+        let names =
+            dir.iter().flatten().filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned));
         Ok(names.filter(|name| name != "." && name != "..").take(most).collect())
     }
 

@@ -21,7 +21,8 @@ use cofferdam_abi::hook::{HOOKS, REASONS};
 use cofferdam_abi::key::{AccessKey, ConnectionKey, InodeKey as AbiInodeKey};
 use cofferdam_abi::map::{self, CgroupEntry, Device, Mark, control};
 use cofferdam_abi::policy::{
-    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, ReadKey, SecretKey, SecretRule,
+    Assignment, Destination, DestinationKey, Grant, GrantKey, Policy, PrefixKey, ReadKey, SecretKey,
+    SecretRule,
 };
 use cofferdam_abi::process::ProcessState;
 use cofferdam_model::FilesystemKey;
@@ -73,7 +74,10 @@ const SHAPES: &[(&str, (u32, u32, u32))] = &[
     ("SECRETS", (size_of::<SecretKey>() as u32, size_of::<SecretRule>() as u32, map::SECRETS)),
     ("GRANTS", (size_of::<GrantKey>() as u32, size_of::<Grant>() as u32, map::GRANTS)),
     ("PREFIXES", (4 + size_of::<PrefixKey>() as u32, 4, map::PREFIXES)),
-    ("DESTINATIONS", (size_of::<DestinationKey>() as u32, size_of::<Destination>() as u32, map::DESTINATIONS)),
+    (
+        "DESTINATIONS",
+        (size_of::<DestinationKey>() as u32, size_of::<Destination>() as u32, map::DESTINATIONS),
+    ),
     ("READS", (size_of::<ReadKey>() as u32, 1, map::READS)),
     ("PROCESSES", (4, size_of::<ProcessState>() as u32, map::PROCESSES)),
     ("ACCESSES", (size_of::<AccessKey>() as u32, size_of::<Count>() as u32, map::ACCESSES)),

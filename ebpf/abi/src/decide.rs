@@ -7,7 +7,7 @@ use crate::event::verdict;
 use crate::key::InodeKey;
 use crate::policy::{
     Bindings, Class, Destination, DestinationKey, GROUPS, Grant, GrantKey, Group, Policy, SecretKey,
-    SecretRule, environment, exec, group, permit, policy, protocol, set,
+    SecretRule, environment, exec, group, permit, protocol, row, set,
 };
 use crate::process::{facts, flags};
 
@@ -153,7 +153,8 @@ impl Ruling {
     #[inline(always)]
     fn decision(self, tables: &impl Tables) -> Decision {
         if self.enforce != 0 && self.refused & REFUSED != 0 {
-            let verdict = if is_released(tables, self.release) { verdict::WOULD_DENY } else { verdict::DENIED };
+            let verdict =
+                if is_released(tables, self.release) { verdict::WOULD_DENY } else { verdict::DENIED };
             return Decision::by(verdict, self.enforce);
         }
         if self.observe != 0 && self.refused & WOULD_BE != 0 {
@@ -256,7 +257,7 @@ pub fn execute(tables: &impl Tables, actor: &Actor, file: InodeKey, of_file: u32
     let Some(policy) = tables.policy(actor.generation) else { return Decision::ALLOWED };
     let class = &policy.exec;
     let key = GrantKey { binary: file, generation: actor.generation, set: set::EXEC };
-    let grant = if policy.flags & policy::EXEC_GRANTS != 0 { tables.grant(&key).copied() } else { None };
+    let grant = if policy.flags & row::EXEC_GRANTS != 0 { tables.grant(&key).copied() } else { None };
     let origin = origin(of_file);
     let in_session = actor.flags & flags::EXEC_SESSION != 0;
     let now = tables.now();
@@ -378,18 +379,16 @@ fn of_class(tables: &impl Tables, class: &Class, wanted: u32, grant: Option<Gran
     {
         (eased, exception) = (grant.before, grant.exception);
     }
-    if eased == class.deny { strict } else { with_exception(strict, ruling(eased).decision(tables), exception) }
+    if eased == class.deny {
+        strict
+    } else {
+        with_exception(strict, ruling(eased).decision(tables), exception)
+    }
 }
 
 /// May this workload send there? `address` is IPv6, or IPv4 as `::ffff:a.b.c.d`; `protocol` the IP protocol's number.
 #[inline(always)]
-pub fn egress(
-    tables: &impl Tables,
-    actor: &Actor,
-    address: &[u8; 16],
-    protocol: u8,
-    port: u16,
-) -> Decision {
+pub fn egress(tables: &impl Tables, actor: &Actor, address: &[u8; 16], protocol: u8, port: u16) -> Decision {
     if actor.is_free() {
         return Decision::ALLOWED;
     }
@@ -398,7 +397,7 @@ pub fn egress(
     if now < policy.cut_until {
         return Decision::by(verdict::DENIED, policy.cut_rule);
     }
-    if policy.flags & policy::EGRESS == 0 {
+    if policy.flags & row::EGRESS == 0 {
         return Decision::ALLOWED;
     }
     let destination = destination(tables, actor.generation, address, protocol, port);
@@ -440,13 +439,7 @@ fn destination(
 
 /// What one policy makes of a destination.
 #[inline(always)]
-fn of_group(
-    group: &Group,
-    bit: u8,
-    bound: Bindings,
-    to: &Destination,
-    silence: u64,
-) -> Decision {
+fn of_group(group: &Group, bit: u8, bound: Bindings, to: &Destination, silence: u64) -> Decision {
     // Any bound secret's destination will do; of one that isolates, its own alone.
     let active = bound.and(group.bindings);
     let permitted = !active.and(to.permits).is_empty();
@@ -509,8 +502,8 @@ pub fn undirected(tables: &impl Tables, actor: &Actor, policy: &Policy) -> Decis
         if group.flags & group::PRESENT != 0 && limits {
             let rule = if group.binding_rule != 0 { group.binding_rule } else { group.egress_rule };
             let observes = group.flags & group::OBSERVES != 0 || is_released(tables, group.release);
-            decision = decision
-                .or(Decision::by(if observes { verdict::WOULD_DENY } else { verdict::DENIED }, rule));
+            decision =
+                decision.or(Decision::by(if observes { verdict::WOULD_DENY } else { verdict::DENIED }, rule));
         }
         index += 1;
     }

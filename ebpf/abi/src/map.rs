@@ -110,6 +110,18 @@ pub mod query {
     pub const FAILED: u32 = 2;
 }
 
+/// What the guard's program answers about an open that the kernel holds back.
+pub mod guard {
+    /// It may go on.
+    pub const ALLOW: u32 = 0;
+    /// It is refused.
+    pub const DENY: u32 = 1;
+    /// It is a secret, and the opener is not known: ask again with its /proc folder.
+    pub const WHO: u32 = 2;
+    /// As the descriptor of that folder: there is none.
+    pub const NO_FOLDER: u64 = u64::MAX;
+}
+
 /// The answer of the query program.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -168,7 +168,7 @@ pub mod group {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Policy {
-    /// Bits of [`policy`].
+    /// Bits of [`row`].
     pub flags: u32,
     /// Number of the order that cuts the workload off.
     pub cut_rule: u32,
@@ -187,7 +187,7 @@ pub struct Policy {
 }
 
 /// Bits of [`Policy::flags`].
-pub mod policy {
+pub mod row {
     /// Grants speak of single executables: ask them.
     pub const EXEC_GRANTS: u32 = 1 << 0;
     /// Egress is limited, now or once a secret is read.

@@ -7,7 +7,7 @@ use cofferdam_abi::event::{AttemptEvent, PATH_LEN, kind, verdict};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::InodeKey;
 use cofferdam_abi::map::control;
-use cofferdam_abi::policy::policy;
+use cofferdam_abi::policy::row;
 use cofferdam_abi::process::{ProcessState, flags};
 
 use super::repeat::{Budget, spend};
@@ -109,6 +109,6 @@ fn is_contained(process: &ProcessState) -> bool {
     }
     let generation = rules::generation_of(process.workload);
     // SAFETY: without preallocation an element is not reused while a program can see it.
-    let of_policy = unsafe { POLICIES.get(generation) }.is_some_and(|row| row.flags & policy::CONTAINED != 0);
+    let of_policy = unsafe { POLICIES.get(generation) }.is_some_and(|row| row.flags & row::CONTAINED != 0);
     of_policy || identity::is_container(process.workload)
 }

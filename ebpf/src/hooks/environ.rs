@@ -50,7 +50,13 @@ pub fn memory_asked(child: *const u8, asked: u32) -> bool {
     if attach && attempt::is_agent(tgid) {
         return attempt::on_agent(Hook::Ptrace, &Attempt::of(cofferdam_abi::event::attempt::PTRACE));
     }
-    reached(target, Hook::Ptrace, how::PTRACE, if attach { mode::READ | mode::ATTACH } else { mode::READ }, true)
+    reached(
+        target,
+        Hook::Ptrace,
+        how::PTRACE,
+        if attach { mode::READ | mode::ATTACH } else { mode::READ },
+        true,
+    )
 }
 
 /// The caller reaches for what belongs to `target`. The object is the target: its birth and its id.

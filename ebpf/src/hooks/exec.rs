@@ -114,7 +114,10 @@ pub fn executed(task: *const u8, bprm: *const u8) {
     }
 
     let inode = bprm.file().inode();
-    if state.flags & flags::RUNTIME != 0 && identity::is_of_container(inode, task) {
+    // Whatever is executed in a unit is the unit's: only containers are set up from within.
+    if state.flags & flags::RUNTIME != 0
+        && (identity::is_of_container(inode, task) || !identity::is_container(state.workload))
+    {
         start(state, task);
     }
     let (file, bits) = identity::describe(inode, task, state.workload);

@@ -6,7 +6,7 @@ use cofferdam_abi::event::{AccessEvent, how, kind};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{AccessKey, FilesystemKey, InodeKey};
 use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file, filter_index};
-use cofferdam_abi::policy::{BINDINGS, ReadKey, KEY_NAME_LEN, SecretRule, key_of_name};
+use cofferdam_abi::policy::{BINDINGS, KEY_NAME_LEN, ReadKey, SecretRule, key_of_name};
 use cofferdam_abi::process::{ProcessState, flags};
 
 use super::repeat::{self, Budget, Occurrence, Repeatable, spend};
@@ -53,21 +53,30 @@ pub fn mapped(file: *const u8, protection: u64) -> bool {
 #[inline(always)]
 pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> bool {
     let inode = file.inode();
-    let superblock = inode.superblock();
-    if superblock.is_proc() {
+    if inode.superblock().is_proc() {
         return super::environ::opened(file, inode, hook, can_deny);
     }
+    match secret_of(file, hook) {
+        Some((secret, object)) => {
+            touched(secret, object, file.dentry().probed(), hook, how, file.mode(), can_deny)
+        }
+        None => false,
+    }
+}
+
+/// The object that policies know an open file by, and its key, if it is a secret.
+#[inline(always)]
+pub fn secret_of<R: Read>(file: File<R>, hook: Hook) -> Option<(u64, InodeKey)> {
+    let inode = file.inode();
+    let superblock = inode.superblock();
     let number = superblock.device();
-    let Some(slot) = DEVICE_SLOTS.get(slot_of(number)) else { return false };
+    let slot = DEVICE_SLOTS.get(slot_of(number))?;
     if slot.flags == 0 {
-        return false;
+        return None;
     }
     let device = if slot.flags & device::ELSEWHERE != 0 {
         // SAFETY: without preallocation an element is not reused while a program can see it.
-        match unsafe { DEVICES.get(number) } {
-            Some(device) => device,
-            None => return false,
-        }
+        unsafe { DEVICES.get(number) }?
     } else {
         slot
     };
@@ -75,21 +84,20 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> 
         && !may_be_marked(number, inode)
         && !may_be_below_tree(device, file.dentry())
     {
-        return false;
+        return None;
     }
     if !inode.is_regular() {
-        return false;
+        return None;
     }
     let filesystem = FilesystemKey { device: number, generation: superblock.generation() };
     if filesystem.generation != device.generation {
         stale(number, device.generation, filesystem, hook);
-        return false;
+        return None;
     }
     let key = inode.key(filesystem);
-    let dentry = file.dentry().probed();
-    match what_is(device, &key, dentry) {
-        0 => false,
-        object => touched(object, key, dentry, hook, how, file.mode(), can_deny),
+    match what_is(device, &key, file.dentry().probed()) {
+        0 => None,
+        object => Some((object, key)),
     }
 }
 
@@ -250,7 +258,7 @@ fn touched_by_stranger(touch: &mut Touch) -> bool {
 
 /// Asks the rules of the workload, and binds it to the secret's destinations if it reads one.
 #[inline(never)]
-fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64, key: u64) -> bool {
+pub fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64, key: u64) -> bool {
     let generation = rules::generation_of(workload);
     let actor = match process {
         Some(process) => rules::actor(process, generation),
@@ -293,7 +301,7 @@ fn remember(workload: u64, object: u64) {
 
 /// The key of a file's name. A function of its own in the program too, for the sake of its frame.
 #[inline(never)]
-fn key_of(dentry: Dentry) -> u64 {
+pub fn key_of(dentry: Dentry) -> u64 {
     let mut name = [0u8; KEY_NAME_LEN];
     dentry.name_into(&mut name);
     key_of_name(&name)
@@ -337,13 +345,18 @@ pub struct Touch {
     pub ruled: Ruled,
 }
 
+/// Tells of an access, if this load of the programs may speak.
+#[inline(always)]
+pub fn access(touch: &Touch, process: &ProcessState) {
+    if is_active() {
+        tell(touch, process, identity::current_uid());
+    }
+}
+
 /// Counts an access, and sends it if it is the first of its kind. A function of its own in the program too: its
 /// frame must not add to that of an adoption.
 #[inline(never)]
-pub fn access(touch: &Touch, process: &ProcessState) {
-    if !is_active() {
-        return;
-    }
+pub fn tell(touch: &Touch, process: &ProcessState, uid: u32) {
     let hook = touch.hook;
     let mut key = AccessKey {
         start: process.start,
@@ -364,7 +377,7 @@ pub fn access(touch: &Touch, process: &ProcessState) {
         // SAFETY: `event` is a reserved record of this type; each field is written once.
         unsafe {
             (&raw mut (*event).process).write(*process);
-            (&raw mut (*event).process.uid).write(identity::current_uid());
+            (&raw mut (*event).process.uid).write(uid);
             fill(event, touch, moment, uncounted);
         }
     });
@@ -373,12 +386,32 @@ pub fn access(touch: &Touch, process: &ProcessState) {
     }
 }
 
-/// Sends an access that no counter could name the process of: each is an event of its own, within the budget.
+/// A process that the table has no room for.
+#[derive(Clone, Copy)]
+pub struct Stranger {
+    /// Thread-group id.
+    pub tgid: u32,
+    /// Its user, now.
+    pub uid: u32,
+    /// Cgroup v2 that it is in.
+    pub cgroup: u64,
+    /// The workload of that.
+    pub workload: u64,
+}
+
+/// As [`access`], of a process that only its cgroup tells.
 #[inline(always)]
 pub fn access_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
-    if !is_active() {
-        return;
+    if is_active() {
+        let who = Stranger { tgid: identity::current_tgid(), uid: identity::current_uid(), cgroup, workload };
+        tell_of_stranger(touch, who);
     }
+}
+
+/// Sends an access that no counter could name the process of: each is an event of its own, within the budget.
+#[inline(always)]
+pub fn tell_of_stranger(touch: &Touch, who: Stranger) {
+    let Stranger { tgid, uid, cgroup, workload } = who;
     let (hook, moment) = (touch.hook, Moment::now());
     if !spend(workload, Budget::Firsts, moment) {
         count(hook, Reason::OverBudget, workload);
@@ -388,8 +421,8 @@ pub fn access_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
         // SAFETY: `event` is a reserved record of this type; all of the process is zeroed, then what is known written.
         unsafe {
             (&raw mut (*event).process).write_bytes(0, 1);
-            (&raw mut (*event).process.tgid).write(identity::current_tgid());
-            (&raw mut (*event).process.uid).write(identity::current_uid());
+            (&raw mut (*event).process.tgid).write(tgid);
+            (&raw mut (*event).process.uid).write(uid);
             (&raw mut (*event).process.cgroup).write(cgroup);
             (&raw mut (*event).process.workload).write(workload);
             fill(event, touch, moment, 1);

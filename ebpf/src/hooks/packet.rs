@@ -9,7 +9,7 @@ use cofferdam_abi::event::verdict;
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::ConnectionKey;
 use cofferdam_abi::map::control;
-use cofferdam_abi::policy::policy;
+use cofferdam_abi::policy::row;
 use cofferdam_abi::process::ProcessState;
 
 use super::net;
@@ -57,7 +57,7 @@ pub fn leaving(ctx: &SkBuffContext) -> bool {
     }
     let Some(row) = Kernel.policy(generation) else { return false };
     let is_cut = Kernel.now() < row.cut_until;
-    if row.flags & policy::EGRESS == 0 && !is_cut {
+    if row.flags & row::EGRESS == 0 && !is_cut {
         return false;
     }
     let Some(mut key) = parse(ctx) else {

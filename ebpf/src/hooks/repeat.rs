@@ -9,8 +9,8 @@ use cofferdam_abi::map::control;
 use cofferdam_abi::process::ProcessState;
 
 use crate::emit::{Moment, add, count};
-use crate::rules::Ruled;
 use crate::maps::{CONTROL, WORKLOADS};
+use crate::rules::Ruled;
 
 /// What an occurrence turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,8 +78,9 @@ fn aggregated<K: Repeatable>(
     if !has_room(process.workload) {
         *key = key.nameless();
     }
-    let counted =
-        again(table, key, moment) || begin(table, key, process.cgroup, ruled, &moment) || again(table, key, moment);
+    let counted = again(table, key, moment)
+        || begin(table, key, process.cgroup, ruled, &moment)
+        || again(table, key, moment);
     if !counted {
         count(hook, Reason::NotCounted, process.workload);
     }

@@ -18,6 +18,8 @@ const OVERLAY_MAGIC: u64 = 0x794c_7630;
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// `HUGETLBFS_MAGIC`.
 const HUGETLBFS_MAGIC: u64 = 0x9584_58f6;
+/// `BPF_FS_MAGIC`.
+const BPF_MAGIC: u64 = 0xcafe_4a11;
 /// `SB_KERNMOUNT`, include/linux/fs.h: an internal mount, as memfd's.
 const SB_KERNMOUNT: u64 = 1 << 22;
 /// `S_IFMT` and `S_IFREG`.
@@ -85,6 +87,11 @@ impl<R: Read> File<R> {
 }
 
 impl<R: Read> Inode<R> {
+    #[inline(always)]
+    pub fn new(at: *const u8) -> Self {
+        Self(at, PhantomData)
+    }
+
     #[inline(always)]
     pub fn superblock(self) -> SuperBlock<R> {
         // SAFETY: `self` is an inode by construction; the field is a pointer.
@@ -178,6 +185,11 @@ impl<R: Read> SuperBlock<R> {
     #[inline(always)]
     pub fn is_proc(self) -> bool {
         self.magic() == PROC_MAGIC
+    }
+
+    #[inline(always)]
+    pub fn is_bpf(self) -> bool {
+        self.magic() == BPF_MAGIC
     }
 
     #[inline(always)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Field, Malformed, Problem, Wire, wire};
 use crate::{
-    ApplyOptions, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow, OrderScope,
-    PolicyRow, PolicyStatus, PolicyText, RefusedFile, RuleStatus, proto,
+    ApplyOptions, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow, OrderScope, PolicyRow,
+    PolicyStatus, PolicyText, RefusedFile, RuleStatus, proto,
 };
 
 wire! {

@@ -5,14 +5,15 @@ use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use cofferdam_api::{
-    ApplyOptions, BackendError, Containment, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow, Peer,
-    PolicyMode, PolicyRow, PolicyStatus, PolicyText, RuleKind, RuleStatus,
+    ApplyOptions, BackendError, Containment, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow,
+    Peer, PolicyMode, PolicyRow, PolicyStatus, PolicyText, RuleKind, RuleStatus,
 };
 use cofferdam_journal::Reader;
 use cofferdam_model::{AuditKind, Filter, Verdict};
 use cofferdam_policy::{Effective, Mode, Policy, Selection, exception_key};
 use cofferdam_sensor::abi::hook::{Hook, Reason};
 
+use super::cut::destroy_sockets;
 use super::enforcer::{Enforcer, audit};
 use super::orders::concerns;
 use super::store::InForce;
@@ -71,7 +72,14 @@ impl Containment for Answers {
             agent.pipeline.add(records);
             agent.enforce(now);
             let mine = |it: &&InForce| names.contains(&it.kept.name);
-            Ok(agent.enforcer.store.in_force().iter().filter(mine).map(|it| row(it, &agent.pipeline)).collect())
+            Ok(agent
+                .enforcer
+                .store
+                .in_force()
+                .iter()
+                .filter(mine)
+                .map(|it| row(it, &agent.pipeline))
+                .collect())
         })
     }
 
@@ -114,16 +122,27 @@ impl Containment for Answers {
         let found = find(&self.journal, event)?;
         let event = event.to_owned();
         self.line.ask(move |agent| {
-            let (what, verdict, policy, rule) = found
-                .ok_or_else(|| format!("no access, connection or attempt that a rule decided has the id {event}"))?;
+            let (what, verdict, policy, rule) = found.ok_or_else(|| {
+                format!("no access, connection or attempt that a rule decided has the id {event}")
+            })?;
             let named = |it: &&InForce| policy.as_deref() == Some(it.kept.name.as_str());
             let in_force = agent.enforcer.store.in_force().iter().find(named);
             let why = match (in_force, &rule) {
-                (Some(it), Some(rule)) => it.policy.rules().iter().filter(|known| known.id == *rule).map(said).collect(),
+                (Some(it), Some(rule)) => {
+                    it.policy.rules().iter().filter(|known| known.id == *rule).map(said).collect()
+                }
                 (None, Some(_)) => vec!["the policy is not in force any more".to_owned()],
                 _ => Vec::new(),
             };
-            Ok(Explanation { event, what, verdict, policy, rule, text: in_force.map(|it| it.kept.text.clone()), why })
+            Ok(Explanation {
+                event,
+                what,
+                verdict,
+                policy,
+                rule,
+                text: in_force.map(|it| it.kept.text.clone()),
+                why,
+            })
         })
     }
 
@@ -137,6 +156,7 @@ impl Containment for Answers {
             agent.pipeline.add([audit(AuditKind::Contained, &row.id, None, Some(by), detail, now)]);
             agent.enforcer.touch_all();
             agent.enforce(now);
+            let row = if row.cut_off { cut_off(agent, &row)? } else { row };
             Ok(order_row(&row, &agent.pipeline))
         })
     }
@@ -166,10 +186,22 @@ impl Containment for Answers {
             let now = host::boot_time();
             let detail = "every rule and order is lifted".to_owned();
             agent.pipeline.add([audit(AuditKind::Unloaded, "all", None, Some(by), detail, now)]);
-            agent.unload_at_end();
-            Ok(())
+            agent.unload().map_err(|error| format!("{error:#}"))
         })
     }
+}
+
+/// What is open already goes, too.
+fn cut_off(agent: &mut Agent, row: &OrderRow) -> Result<OrderRow, String> {
+    let live = agent.pipeline.state.workloads.iter().filter(|workload| workload.until.is_none());
+    let meant = live.filter(|it| !cofferdam_policy::is_guarded(it) && concerns(&row.scope, it));
+    let meant = meant.map(|workload| workload.id).collect();
+    let destroyed = destroy_sockets(&meant, &agent.pipeline);
+    let notes = destroyed.failures.into_iter().map(|failure| {
+        format!("open sockets could not all be destroyed ({failure}): their packets are dropped all the same")
+    });
+    let noted = agent.enforcer.orders.note(&row.id, destroyed.sockets, notes.collect());
+    Ok(noted.map_err(|error| format!("{error:#}"))?.unwrap_or_else(|| row.clone()))
 }
 
 fn mode(mode: Mode) -> PolicyMode {
@@ -286,7 +318,7 @@ fn status(enforcer: &Enforcer, pipeline: &Pipeline) -> PolicyStatus {
         exceptions: exceptions(enforcer),
         pending,
         refused: enforcer.store.refused().cloned().collect(),
-        fail_open: fail_open(pipeline),
+        fail_open: fail_open(enforcer, pipeline),
     }
 }
 
@@ -351,21 +383,34 @@ const FAIL_OPEN: &[(&str, Hook, Reason, &str)] = &[
     ),
 ];
 
-fn fail_open(pipeline: &Pipeline) -> Vec<FailOpen> {
+fn fail_open(enforcer: &Enforcer, pipeline: &Pipeline) -> Vec<FailOpen> {
     let counters = pipeline.tables.counters().unwrap_or_default();
     let mut found: Vec<FailOpen> = FAIL_OPEN
         .iter()
         .map(|(name, hook, reason, means)| {
-            let count = counters.iter().filter(|it| it.hook == *hook && it.reason == *reason).map(|it| it.total).sum();
+            let count = counters
+                .iter()
+                .filter(|it| it.hook == *hook && it.reason == *reason)
+                .map(|it| it.total)
+                .sum();
             FailOpen { name: (*name).to_owned(), count, means: (*means).to_owned() }
         })
         .collect();
     found.push(FailOpen {
+        name: "guard_gone".to_owned(),
+        count: enforcer.guarding.gaps() + u64::from(enforcer.guarding.trouble().is_some()),
+        means: format!(
+            "the guard that holds opens of secrets back was gone, or is{}: they passed, and were told",
+            enforcer.guarding.trouble().map(|trouble| format!(" ({trouble})")).unwrap_or_default()
+        ),
+    });
+    found.push(FailOpen {
         name: "recursion_misses".to_owned(),
         count: pipeline.query.recursion_misses(),
-        means: "the kernel left out a program because it was running already on this processor: what it should \
+        means:
+            "the kernel left out a program because it was running already on this processor: what it should \
                 have decided went through"
-            .to_owned(),
+                .to_owned(),
     });
     found
 }
@@ -382,12 +427,12 @@ fn find(journal: &std::path::Path, event: &str) -> Result<Option<Found>, Backend
     let reader = Reader::open(journal).map_err(|error| BackendError::Failed(Box::new(error)))?;
     let denials =
         reader.denials(&Filter::default()).map_err(|error| BackendError::Failed(Box::new(error)))?;
-    let access = denials.accesses.rows.into_iter().find(|row| row.id.to_string() == event).map(|row| {
+    let access = denials.accesses.rows.into_iter().find(|row| row.id == event).map(|row| {
         let by = row.binary.unwrap_or_else(|| "a program that is not known".to_owned());
         (format!("{by} reached for {}", row.secret), row.verdict, row.policy, row.rule)
     });
     let connection = || {
-        denials.connections.rows.into_iter().find(|row| row.id.to_string() == event).map(|row| {
+        denials.connections.rows.into_iter().find(|row| row.id == event).map(|row| {
             let by = row.binary.unwrap_or_else(|| "a program that is not known".to_owned());
             let to = row.destination.unwrap_or_else(|| "somewhere".to_owned());
             (format!("{by} connected to {to} port {}", row.port), row.verdict, row.policy, row.rule)
@@ -398,7 +443,7 @@ fn find(journal: &std::path::Path, event: &str) -> Result<Option<Found>, Backend
             .attempts
             .rows
             .into_iter()
-            .find(|row| row.id.to_string() == event)
+            .find(|row| row.id == event)
             .map(|row| (format!("{}: {}", row.what, row.object), row.verdict, row.policy, row.rule))
     };
     Ok(access.or_else(connection).or_else(attempt))

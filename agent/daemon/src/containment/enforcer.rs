@@ -10,14 +10,16 @@ use cofferdam_model::{Audit, AuditKind, BootTime, Peer, Record, Workload, Worklo
 use cofferdam_policy::{
     Binary, Compiled, Input, Object, Order, OrderSays, Policy, Selection, Tier, compile, is_guarded,
 };
-use cofferdam_sensor::abi::policy::{Bindings, policy as flags};
+use cofferdam_sensor::abi::policy::{Bindings, row as flags};
 use cofferdam_sensor::{Generation, Root, TableError};
 
+use super::binaries;
+use super::guarding::Guarding;
+use super::held;
 use super::hosts::{self, Hosts};
 use super::orders::Orders;
 use super::store::{Change, Store};
 use super::wall::Wall;
-use super::binaries;
 use crate::pipeline::Pipeline;
 use crate::threads::Message;
 
@@ -33,6 +35,19 @@ pub enum Baseline {
     Observe,
     /// It may not read secrets.
     Deny,
+}
+
+/// What does not change while the agent runs.
+#[derive(Debug)]
+pub struct Setup {
+    /// What the node's kernel can do.
+    pub tier: Tier,
+    /// For containers for which nothing is decided yet.
+    pub baseline: Baseline,
+    /// Resolvers that stay reachable; none: the node's.
+    pub resolvers: Vec<IpAddr>,
+    /// The greatest generation that the kernel holds.
+    pub latest: u32,
 }
 
 /// What one workload has.
@@ -63,6 +78,8 @@ pub struct Enforcer {
     pub orders: Orders,
     /// The clock that exceptions expire by.
     pub wall: Wall,
+    /// What holds back opens on the tracepoint tier.
+    pub guarding: Guarding,
     /// What could not be compiled or installed, by workload.
     pub failures: BTreeMap<String, String>,
     hosts: Hosts,
@@ -74,6 +91,8 @@ pub struct Enforcer {
     retired: VecDeque<(BootTime, Compiled)>,
     pending: Option<Compiled>,
     dirty: Dirty,
+    /// Workloads that ran before their policy: what they hold is looked for.
+    held: BTreeSet<WorkloadId>,
     /// Exceptions whose end was told.
     ended: BTreeSet<String>,
     to: SyncSender<Message>,
@@ -101,17 +120,17 @@ impl Enforcer {
         store: Store,
         orders: Orders,
         wall: Wall,
-        tier: Tier,
-        baseline: Baseline,
-        resolvers: Vec<IpAddr>,
-        latest: u32,
+        setup: Setup,
+        guarding: Guarding,
         to: SyncSender<Message>,
     ) -> Self {
+        let Setup { tier, baseline, resolvers, latest } = setup;
         let resolvers = if resolvers.is_empty() { hosts::resolvers() } else { resolvers };
         Self {
             store,
             orders,
             wall,
+            guarding,
             failures: BTreeMap::new(),
             hosts: Hosts::default(),
             resolvers,
@@ -122,6 +141,7 @@ impl Enforcer {
             retired: VecDeque::new(),
             pending: None,
             dirty: Dirty { all: true, some: BTreeSet::new() },
+            held: BTreeSet::new(),
             ended: BTreeSet::new(),
             to,
         }
@@ -178,8 +198,10 @@ impl Enforcer {
             }
         }
         records.extend(self.ended_exceptions(now));
-        let names = self.store.in_force().iter().flat_map(|it| it.policy.hosts()).map(str::to_owned).collect();
+        let names =
+            self.store.in_force().iter().flat_map(|it| it.policy.hosts()).map(str::to_owned).collect();
         self.hosts.ask(names, now, &self.to);
+        self.guard(pipeline);
         while self.retired.front().is_some_and(|(since, _)| now.as_nanos() - since.as_nanos() > GRACE_NS) {
             if let Some((_, compiled)) = self.retired.pop_front() {
                 pipeline.tables.withdraw(&rows(&compiled));
@@ -200,7 +222,9 @@ impl Enforcer {
             Change::RolledBack(name) => {
                 (AuditKind::PolicyRolledBack, name, "nobody confirmed it in time".to_owned())
             }
-            Change::Accepted(key) => (AuditKind::ExceptionAccepted, key, "its days count from here".to_owned()),
+            Change::Accepted(key) => {
+                (AuditKind::ExceptionAccepted, key, "its days count from here".to_owned())
+            }
         };
         audit(what, &subject, None, None, detail, now)
     }
@@ -245,7 +269,9 @@ impl Enforcer {
         let live = |workload: &&Workload| workload.until.is_none();
         let wanted: Vec<Workload> = match all {
             true => pipeline.state.workloads.iter().filter(live).cloned().collect(),
-            false => some.iter().filter_map(|id| pipeline.state.workloads.get(*id)).filter(live).cloned().collect(),
+            false => {
+                some.iter().filter_map(|id| pipeline.state.workloads.get(*id)).filter(live).cloned().collect()
+            }
         };
         if all {
             self.forget_the_gone(pipeline);
@@ -257,8 +283,10 @@ impl Enforcer {
         }
         let mut rest: Vec<&Workload> = wanted.iter().collect();
         for _ in 0..ROUNDS {
-            let flipped: Vec<&Workload> =
-                rest.into_iter().filter(|workload| self.settle(workload, &round, pipeline, &mut records)).collect();
+            let flipped: Vec<&Workload> = rest
+                .into_iter()
+                .filter(|workload| self.settle(workload, &round, pipeline, &mut records))
+                .collect();
             if flipped.is_empty() {
                 break;
             }
@@ -268,6 +296,11 @@ impl Enforcer {
             round.reads = reads;
         }
         self.look_at_packets(pipeline);
+        self.guard(pipeline);
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            records.extend(held::look(&held, pipeline, now));
+        }
         records
     }
 
@@ -289,7 +322,6 @@ impl Enforcer {
                 pipeline.tables.withdraw(&rows(&compiled));
             }
         }
-        pipeline.tables.keep_reads(|id| pipeline.state.workloads.get(id).is_some());
     }
 
     /// Looks at one workload; `true` if it has another generation now.
@@ -318,7 +350,8 @@ impl Enforcer {
     }
 
     fn wanted<'a>(&self, workload: &Workload, round: &Round<'a>) -> Wanted<'a> {
-        let mut wanted = Wanted { selected: Vec::new(), others: Vec::new(), orders: Vec::new(), pending: None };
+        let mut wanted =
+            Wanted { selected: Vec::new(), others: Vec::new(), orders: Vec::new(), pending: None };
         if is_guarded(workload) {
             return wanted;
         }
@@ -432,7 +465,8 @@ impl Enforcer {
         };
         self.next += 1;
         // One that an agent before has assigned was there in time, or was told.
-        let assigned = pipeline.tables.assigned(workload.id).is_some_and(|(number, decided)| decided && number != 0);
+        let assigned =
+            pipeline.tables.assigned(workload.id).is_some_and(|(number, decided)| decided && number != 0);
         let started = !assigned && pipeline.tables.is_started(workload.id);
         if let Err(error) = install(&compiled, workload.id, pipeline) {
             self.failed(workload, &error.to_string());
@@ -447,6 +481,9 @@ impl Enforcer {
         }
         current.rooted |= rooted;
         current.pending.clone_from(&wanted.pending);
+        if is_first && started {
+            self.held.insert(workload.id);
+        }
         if is_first && started && self.was_in_force_before(workload, &wanted.selected) {
             let detail = "its first program ran before the policy was assigned".to_owned();
             let name = workload.name().to_string();
@@ -483,7 +520,9 @@ impl Enforcer {
             self.pending = None;
             return;
         }
-        let Some(host) = pipeline.state.workloads.iter().find(|it| !it.kind.is_container()).cloned() else { return };
+        let Some(host) = pipeline.state.workloads.iter().find(|it| !it.kind.is_container()).cloned() else {
+            return;
+        };
         let denied = round.objects.iter().map(|object| object.id).collect();
         let orders = [Order {
             id: "baseline".to_owned(),
@@ -531,10 +570,31 @@ impl Enforcer {
 
     fn look_at_packets(&mut self, pipeline: &mut Pipeline) {
         let limits = |it: &Current| {
-            it.compiled.as_ref().is_some_and(|row| row.policy.flags & flags::EGRESS != 0 || row.policy.cut_until != 0)
+            it.compiled
+                .as_ref()
+                .is_some_and(|row| row.policy.flags & flags::EGRESS != 0 || row.policy.cut_until != 0)
         };
         if let Err(error) = pipeline.tables.set_packets(self.current.values().any(limits)) {
             tracing::error!(%error, "packets of older connections are not looked at");
+        }
+    }
+
+    /// Has opens held back where the kernel's own hooks cannot refuse them.
+    fn guard(&mut self, pipeline: &mut Pipeline) {
+        if self.tier == Tier::Lsm {
+            return;
+        }
+        let rows = self.current.values().filter_map(|it| it.compiled.as_ref()).chain(&self.pending);
+        let denied: HashSet<u64> = rows
+            .flat_map(|compiled| &compiled.secrets)
+            .filter(|(_, rule)| rule.enforce != 0 || rule.cut_until != 0)
+            .map(|(key, _)| key.object)
+            .collect();
+        let places = pipeline.secrets.guarded_places(|object| denied.contains(&object));
+        if self.guarding.hold(&places, pipeline) {
+            self.tier = if self.guarding.is_up() { Tier::Guarded } else { Tier::Tracepoint };
+            // What really enforces each rule is told anew.
+            self.dirty.all = true;
         }
     }
 
@@ -544,6 +604,7 @@ impl Enforcer {
         let own = self.pending.iter().chain(self.retired.iter().map(|(_, it)| it)).map(|it| it.generation);
         let kept: HashSet<u32> = assigned.chain(own).collect();
         pipeline.tables.keep_generations(&kept);
+        pipeline.tables.forget_reads();
     }
 }
 
@@ -578,7 +639,10 @@ fn is_same(new: &Compiled, known: &Compiled) -> bool {
 }
 
 fn has_exclusive(policy: &Policy) -> bool {
-    policy.rules().iter().any(|rule| matches!(&rule.says, cofferdam_policy::Says::Secret(secret) if secret.exclusive))
+    policy
+        .rules()
+        .iter()
+        .any(|rule| matches!(&rule.says, cofferdam_policy::Says::Secret(secret) if secret.exclusive))
 }
 
 /// A record of something that was done to the enforcement.

@@ -2,7 +2,10 @@
 
 pub mod answer;
 pub mod binaries;
+pub mod cut;
 pub mod enforcer;
+pub mod guarding;
+pub mod held;
 pub mod hosts;
 pub mod names;
 pub mod orders;

@@ -1,18 +1,31 @@
-//! Who the numbers in events are: a generation and a rule's number, to a policy and its rule.
+//! Who the numbers in events are: a generation and a rule's number, to a policy and its rule. On disk too: an agent that
+//! is started again must tell the rules of generations that it did not make.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
 
 use cofferdam_policy::RuleName;
+use serde::{Deserialize, Serialize};
 
-/// Generations that are remembered after they were replaced.
+use super::store::write_whole;
+
+/// Generations that are remembered, the latest.
 const REMEMBERED: usize = 16_384;
+
+/// A line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    generation: u32,
+    rules: Vec<RuleName>,
+}
 
 /// Names of rules by generation.
 #[derive(Debug, Default)]
 pub struct Names {
-    generations: HashMap<u32, Vec<RuleName>>,
-    order: VecDeque<u32>,
+    file: Option<PathBuf>,
+    generations: BTreeMap<u32, Vec<RuleName>>,
 }
 
 /// A rule as rows name it.
@@ -25,14 +38,46 @@ pub struct Named {
 }
 
 impl Names {
+    /// Those of an agent before whose generations are still there. A line that cannot be read costs names, nothing else.
+    pub fn open(file: PathBuf, there: &HashSet<u32>) -> Self {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+        let known = lines.filter(|line| there.contains(&line.generation));
+        let generations: BTreeMap<u32, Vec<RuleName>> =
+            known.map(|line| (line.generation, line.rules)).collect();
+        let names = Self { file: Some(file), generations };
+        names.rewrite();
+        names
+    }
+
     /// A generation is there.
     pub fn add(&mut self, generation: u32, rules: Vec<RuleName>) {
-        self.generations.insert(generation, rules);
-        self.order.push_back(generation);
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
+        let line = Line { generation, rules };
+        if let Some(file) = &self.file
+            && let Err(error) = append(file, &line)
         {
-            self.generations.remove(&oldest);
+            tracing::warn!(%error, "after a restart the rules of these decisions have no names");
+        }
+        self.generations.insert(generation, line.rules);
+        if self.generations.len() > REMEMBERED {
+            self.generations.pop_first();
+            if generation.is_multiple_of(REMEMBERED as u32) {
+                self.rewrite();
+            }
+        }
+    }
+
+    fn rewrite(&self) {
+        let Some(file) = &self.file else { return };
+        let mut text = Vec::new();
+        for (generation, rules) in &self.generations {
+            let line = Line { generation: *generation, rules: rules.clone() };
+            if serde_json::to_writer(&mut text, &line).is_ok() {
+                text.push(b'\n');
+            }
+        }
+        if let Err(error) = write_whole(file, &text) {
+            tracing::warn!("names of rules cannot be kept: {error:#}");
         }
     }
 
@@ -46,8 +91,39 @@ impl Names {
         Some(Named { policy, rule: known.map(|name| name.id.rule.clone()) })
     }
 
-    /// All that is known of a rule.
-    pub fn rule(&self, generation: u32, rule: u32) -> Option<&RuleName> {
+    fn rule(&self, generation: u32, rule: u32) -> Option<&RuleName> {
         self.generations.get(&generation)?.get((rule as usize).checked_sub(1)?)
+    }
+}
+
+fn append(file: &PathBuf, line: &Line) -> std::io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    OpenOptions::new().append(true).create(true).open(file)?.write_all(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_policy::{RuleId, RuleKind};
+
+    use super::*;
+
+    fn rule(policy: &str) -> Vec<RuleName> {
+        let id = RuleId { policy: policy.to_owned(), rule: "db".to_owned() };
+        vec![RuleName { id, kind: RuleKind::Secret, exception: false, also: Vec::new() }]
+    }
+
+    #[test]
+    fn a_new_agent_knows_the_rules_of_generations_that_are_still_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("names");
+        let mut names = Names::open(file.clone(), &HashSet::new());
+        names.add(7, rule("a"));
+        names.add(8, rule("b"));
+        fs::write(&file, fs::read_to_string(&file).unwrap() + "{ half a li").unwrap();
+        let names = Names::open(file, &HashSet::from([8]));
+        assert_eq!(names.of((8, 1)).unwrap().policy.as_deref(), Some("b"));
+        assert_eq!(names.of((7, 1)), Some(Named { policy: None, rule: None }));
+        assert_eq!(names.of((8, 0)), None);
     }
 }

@@ -43,7 +43,8 @@ impl Orders {
     /// # Errors
     /// If it cannot be written.
     pub fn add(&mut self, order: &OrderRequest, by: Peer, now: WallTime) -> Result<OrderRow> {
-        let number = self.rows.iter().filter_map(|row| row.id.strip_prefix("order-")?.parse::<u64>().ok()).max();
+        let number =
+            self.rows.iter().filter_map(|row| row.id.strip_prefix("order-")?.parse::<u64>().ok()).max();
         let row = OrderRow {
             id: format!("order-{}", number.unwrap_or(0) + 1),
             scope: order.scope.clone(),
@@ -61,6 +62,20 @@ impl Orders {
         rows.push(row.clone());
         self.write(rows)?;
         Ok(row)
+    }
+
+    /// Notes what an order has done.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note(&mut self, id: &str, destroyed: u64, notes: Vec<String>) -> Result<Option<OrderRow>> {
+        let mut rows = self.rows.clone();
+        let Some(row) = rows.iter_mut().find(|row| row.id == id) else { return Ok(None) };
+        row.sockets_destroyed += destroyed;
+        row.notes.extend(notes);
+        let noted = row.clone();
+        self.write(rows)?;
+        Ok(Some(noted))
     }
 
     /// Ends an order.
@@ -134,5 +149,8 @@ fn of_row(row: &OrderRow, workload: &Workload, objects: &[Object]) -> Vec<Order>
 fn is_named(object: &Object, pattern: &str) -> bool {
     let path = object.path.display().to_string();
     glob(pattern, &path)
-        || object.refs.iter().any(|secret| glob(pattern, &secret.display_name()) || glob(pattern, &secret.name))
+        || object
+            .refs
+            .iter()
+            .any(|secret| glob(pattern, &secret.display_name()) || glob(pattern, &secret.name))
 }

@@ -287,7 +287,10 @@ impl Store {
                     Ok(before) => in_force.push(before),
                     // Its exceptions may have expired meanwhile: the newer one stays.
                     Err(error) => {
-                        tracing::error!(policy = it.kept.name, "what was in force before cannot come back: {error:#}");
+                        tracing::error!(
+                            policy = it.kept.name,
+                            "what was in force before cannot come back: {error:#}"
+                        );
                         changes.pop();
                         let kept = Kept { confirm_until: None, ..it.kept.clone() };
                         in_force.push(InForce { policy: it.policy.clone(), kept });
@@ -349,7 +352,8 @@ impl Store {
             Err(message) => return self.refuse(path.to_owned(), message, now),
         };
         for policy in &policies {
-            let other = self.in_force.iter().find(|it| it.kept.name == policy.name() && it.kept.source != source);
+            let other =
+                self.in_force.iter().find(|it| it.kept.name == policy.name() && it.kept.source != source);
             if let Some(other) = other {
                 let message =
                     format!("{source}: {} is in force already, from {}", policy.name(), other.kept.source);
@@ -458,9 +462,9 @@ const ACCEPTED: &str = "exceptions.json";
 
 fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>> {
     match fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text)
-            .map(Some)
-            .with_context(|| format!("{} cannot be understood; what the kernel enforces stays so", path.display())),
+        Ok(text) => serde_json::from_slice(&text).map(Some).with_context(|| {
+            format!("{} cannot be understood; what the kernel enforces stays so", path.display())
+        }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }

@@ -1,8 +1,8 @@
 //! Accesses: from an event or a counter to a record.
 
 use cofferdam_model::{
-    Access, AccessKind, AccessMode, BootTime, CgroupId, EventId, ProcessKey, Record, SecretKind,
-    SecretRef, Target, TargetRelation, WorkloadId,
+    Access, AccessKind, AccessMode, BootTime, CgroupId, EventId, ProcessKey, Record, SecretKind, SecretRef,
+    Target, TargetRelation, WorkloadId,
 };
 use cofferdam_sensor::abi::count::Count;
 use cofferdam_sensor::abi::event::{how, mode};
@@ -67,8 +67,8 @@ impl Pipeline {
     ) {
         let is_new = told.is_some() || count.unsent != 0 || key.tgid == 0;
         let counted = (count.generation, count.rule);
-        let (target, uid, ruled) = told
-            .map_or((None, None, counted), |told| (Some(told.target), Some(told.uid), told.ruled));
+        let (target, uid, ruled) =
+            told.map_or((None, None, counted), |told| (Some(told.target), Some(told.uid), told.ruled));
         let is_process = matches!(key.how, how::ENVIRON | how::PTRACE);
         let cgroup = CgroupId(count.cgroup);
         let workload = self.state.workload_of(WorkloadId(key.workload), cgroup);
@@ -101,7 +101,7 @@ impl Pipeline {
         if let Some(exec) = target_program.map(|program| program.exec) {
             self.journal_program(exec);
         }
-        let decided = self.decided(ruled, key.verdict, self.enforcing());
+        let decided = self.decided(ruled, key.verdict, self.enforcing(key.verdict));
         self.batch.push(Record::Access(Access {
             id,
             first: BootTime::from_nanos(count.first),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use cofferdam_abi::key::InodeKey;
-use cofferdam_abi::policy::{Class, Grant, GrantKey, environment, exec, policy, set};
+use cofferdam_abi::policy::{Class, Grant, GrantKey, environment, exec, row, set};
 
 use super::active::{Active, release, resolved, stands_for};
 use super::phases::phases;
@@ -45,7 +45,7 @@ impl Context<'_> {
         self.out.policy.memory = self.class(&MEMORY);
         self.out.policy.exec = self.class(&EXEC);
         if self.out.grants.iter().any(|(key, _)| key.set == set::EXEC) {
-            self.out.policy.flags |= policy::EXEC_GRANTS;
+            self.out.policy.flags |= row::EXEC_GRANTS;
         }
     }
 

@@ -14,6 +14,8 @@ use crate::{Allow, Mode, RuleKind};
 pub enum Tier {
     /// LSM programs refuse.
     Lsm,
+    /// Cgroup programs refuse, and the guard holds back opens of secrets.
+    Guarded,
     /// Only cgroup programs refuse.
     Tracepoint,
 }
@@ -75,7 +77,8 @@ fn by_tier(tier: Tier, kind: RuleKind) -> EnforcedBy {
     match (tier, kind) {
         (_, RuleKind::Egress | RuleKind::Destinations | RuleKind::Order) => EnforcedBy::Cgroup,
         (Tier::Lsm, _) => EnforcedBy::Lsm,
-        (Tier::Tracepoint, _) => EnforcedBy::ObserveOnly,
+        (Tier::Guarded, RuleKind::Secret) => EnforcedBy::Fanotify,
+        (Tier::Guarded | Tier::Tracepoint, _) => EnforcedBy::ObserveOnly,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cofferdam_abi::policy::{
-    BINDINGS, Destination, DestinationKey, GROUPS, Group, PrefixKey, group, policy, protocol,
+    BINDINGS, Destination, DestinationKey, GROUPS, Group, PrefixKey, group, protocol, row,
 };
 use cofferdam_abi::{map, policy::GENERATION_BITS};
 
@@ -57,7 +57,7 @@ impl Context<'_> {
         if groups.is_empty() {
             return Ok(bindings);
         }
-        self.out.policy.flags |= policy::EGRESS;
+        self.out.policy.flags |= row::EGRESS;
         for (index, members) in groups.iter().enumerate() {
             self.out.policy.groups[index] = self.group(members, &bindings);
         }

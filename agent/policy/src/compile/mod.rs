@@ -186,7 +186,7 @@ pub fn compile(input: &Input<'_>) -> Result<Compiled, CompileError> {
     context.out.effective = effective::effective(input, &context.active);
     context.out.expires = context.first_end();
     if input.workload.kind.is_container() {
-        context.out.policy.flags |= rows::policy::CONTAINED;
+        context.out.policy.flags |= rows::row::CONTAINED;
     }
     context.fits()?;
     context.out.rules = context.numbers.into_names();

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Order;
 use super::active::Active;
 use crate::RuleKind;
 
 /// A rule of a policy.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RuleId {
     /// The policy's name; for orders who gave it.
     pub policy: String,
@@ -16,7 +18,7 @@ pub struct RuleId {
 }
 
 /// Who a number is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RuleName {
     /// The rule.
     pub id: RuleId,

@@ -111,11 +111,10 @@ impl Tables {
         found
     }
 
-    /// Forgets what workloads have read that are gone.
-    pub fn keep_reads(&mut self, is_there: impl Fn(WorkloadId) -> bool) {
-        let gone: Vec<_> =
-            self.reads.keys().flatten().filter(|key| !is_there(WorkloadId(key.workload))).collect();
-        for key in gone {
+    /// Forgets what workloads have read that the kernel does not know any more.
+    pub fn forget_reads(&mut self) {
+        let read: Vec<_> = self.reads.keys().flatten().collect();
+        for key in read.into_iter().filter(|key| self.cgroups.get(&key.workload, 0).is_err()) {
             let _ = self.reads.remove(&key);
         }
     }
@@ -126,11 +125,13 @@ impl Tables {
         for number in gone {
             let _ = self.policies.remove(&number);
         }
-        let gone: Vec<_> = self.secrets.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
+        let gone: Vec<_> =
+            self.secrets.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
         for key in gone {
             let _ = self.secrets.remove(&key);
         }
-        let gone: Vec<_> = self.grants.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
+        let gone: Vec<_> =
+            self.grants.keys().flatten().filter(|key| !kept.contains(&key.generation)).collect();
         for key in gone {
             let _ = self.grants.remove(&key);
         }
@@ -144,6 +145,11 @@ impl Tables {
         for key in gone {
             let _ = self.destinations.remove(&key);
         }
+    }
+
+    /// The generations that are there.
+    pub fn generations(&self) -> HashSet<u32> {
+        self.policies.keys().flatten().collect()
     }
 
     /// The greatest number of a generation that is there.
@@ -181,6 +187,14 @@ impl Tables {
     /// If the kernel refuses.
     pub fn set_agent(&mut self, pid: u32) -> Result<(), TableError> {
         self.set_control(control::AGENT, pid.into())
+    }
+
+    /// Which process the guard is: workloads may not touch it, and it is never held back.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn set_guard(&mut self, pid: u32) -> Result<(), TableError> {
+        self.set_control(control::GUARD, pid.into())
     }
 
     fn set_control(&mut self, slot: u32, value: u64) -> Result<(), TableError> {

@@ -1,0 +1,126 @@
+//! Tracepoint tier: has the guard hold back opens of the secrets that a rule denies.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use cofferdam_guard::{Client, ClientError, What};
+
+use crate::pipeline::Pipeline;
+
+/// The guard's binary, beside the agent's.
+const BINARY: &str = "cofferdam-guard";
+
+/// The agent's side of the guard.
+pub struct Guarding {
+    binary: PathBuf,
+    socket: PathBuf,
+    client: Option<Client>,
+    marked: BTreeSet<PathBuf>,
+    /// Why it does not do its work, if it does not.
+    trouble: Option<String>,
+    /// How often it was found to be gone while it was needed.
+    gaps: u64,
+}
+
+/// What is to be held back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    /// Where.
+    pub path: PathBuf,
+    /// All of its file system, not the file alone.
+    pub whole: bool,
+}
+
+impl Guarding {
+    /// It listens beside the agent's socket.
+    pub fn new(agent_socket: &Path) -> Self {
+        let own = std::env::current_exe().unwrap_or_default();
+        Self {
+            binary: own.with_file_name(BINARY),
+            socket: agent_socket.with_file_name("guard.sock"),
+            client: None,
+            marked: BTreeSet::new(),
+            trouble: None,
+            gaps: 0,
+        }
+    }
+
+    /// Whether it holds back opens now.
+    pub fn is_up(&self) -> bool {
+        self.client.is_some() && self.trouble.is_none()
+    }
+
+    /// Why it does not do its work.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// How often it was found to be gone while it was needed.
+    pub fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    /// Sees to it that these places are held back; `true` if whether it works has changed.
+    pub fn hold(&mut self, places: &BTreeSet<Spot>, pipeline: &mut Pipeline) -> bool {
+        let was = self.is_up();
+        if places.is_empty() && self.client.is_none() {
+            return false;
+        }
+        let held = self.try_to_hold(places, pipeline);
+        if let Err(error) = &held {
+            let told = error.to_string();
+            if self.trouble.as_deref() != Some(&told) {
+                tracing::error!("opens of secrets are seen, not denied: {told}");
+            }
+            self.client = None;
+            self.marked.clear();
+        }
+        self.trouble = held.err().map(|error| error.to_string());
+        was != self.is_up()
+    }
+
+    fn try_to_hold(&mut self, places: &BTreeSet<Spot>, pipeline: &mut Pipeline) -> Result<(), ClientError> {
+        let alive = self.client.as_mut().map(|client| client.state());
+        if !matches!(alive, Some(Ok(_))) {
+            if alive.is_some() {
+                self.gaps += 1;
+            }
+            self.begin(pipeline)?;
+        }
+        let Some(client) = &mut self.client else { return Ok(()) };
+        for place in places.iter().filter(|place| !self.marked.contains(&place.path)) {
+            let what = if place.whole { What::Filesystem } else { What::File };
+            client.mark_path(what, &place.path)?;
+        }
+        self.marked = places.iter().map(|place| place.path.clone()).collect();
+        Ok(())
+    }
+
+    /// Finds the guard of an agent before, or starts one, and hands it our rules.
+    fn begin(&mut self, pipeline: &mut Pipeline) -> Result<(), ClientError> {
+        self.marked.clear();
+        let mut client = match Client::connect(&self.socket) {
+            Ok(client) => client,
+            Err(_) => Client::start(&self.binary, &self.socket)?,
+        };
+        let pid = client.state()?.pid;
+        if let Err(error) = pipeline.tables.set_guard(pid) {
+            tracing::error!(%error, "the kernel was not told who the guard is");
+        }
+        match pipeline.query.guard_program() {
+            Ok(program) => client.hand_over(program)?,
+            Err(error) => tracing::error!(%error, "the guard has no rules"),
+        }
+        self.client = Some(client);
+        Ok(())
+    }
+
+    /// Ends the guard: what it held back passes from now on.
+    pub fn end(&mut self) {
+        if let Some(client) = self.client.take()
+            && let Err(error) = client.end()
+        {
+            tracing::warn!(%error, "the guard did not end as asked");
+        }
+    }
+}
