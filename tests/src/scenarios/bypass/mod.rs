@@ -1,13 +1,14 @@
 //! Techniques by which others were got around, in the order of the table.
 
 mod agent_killed;
-mod agent_killed_connect;
+mod agent_pins;
 mod agent_signalled;
 mod agent_starved;
 mod agent_stopped;
 mod agent_traced;
 mod bind_mount;
 mod bound_over;
+mod bpf_call;
 mod cgroup_again;
 mod chroot;
 mod clock_set_back;
@@ -163,9 +164,10 @@ pub(super) const ALL: &[Scenario] = &[
     early_connection::SCENARIO,
     agent_signalled::SCENARIO,
     agent_traced::SCENARIO,
+    agent_pins::SCENARIO,
+    bpf_call::SCENARIO,
     agent_stopped::SCENARIO,
     agent_killed::SCENARIO,
-    agent_killed_connect::SCENARIO,
     agent_starved::SCENARIO,
     rings_full::SCENARIO,
     fork_storm::SCENARIO,
