@@ -210,9 +210,13 @@ impl<'s, 't> Attack<'s, 't> {
             self.stage.everything_has_arrived(container)?;
             return look();
         }
+        // What must be denied is not told by what went before it.
+        let may_pass = matches!(self.expected, Outcome::Detected(_));
         until("what tells of it", || {
             Ok(match look()? {
-                Some(told) if told.tells() => Look::Found(Some(told)),
+                Some(told) if told.verdict != Verdict::Allowed || (may_pass && told.tells()) => {
+                    Look::Found(Some(told))
+                }
                 other => Look::NotYet(format!("there is only {other:?}")),
             })
         })

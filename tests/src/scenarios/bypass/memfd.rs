@@ -3,7 +3,7 @@
 use cofferdam_model::BinaryOrigin;
 
 use crate::bench::container::ACTOR;
-use crate::bypass::{Outcomes, PASSWORD, Technique, Trace};
+use crate::bypass::{Outcomes, Technique, Trace};
 use crate::stage::Scenario;
 
 pub(super) const SCENARIO: Scenario = Scenario::technique(
@@ -12,7 +12,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
         what: "executes a program from a memfd by execveat",
         outcomes: Outcomes::EXEC,
         attack: |attack| {
-            let steps: &[&[&str]] = &[&["run-memfd", ACTOR, "do", "open", PASSWORD]];
+            let steps: &[&[&str]] = &[&["run-memfd", ACTOR, "do", "pid"]];
             attack.executes(Trace::Program(BinaryOrigin::Memfd), steps)
         },
     },

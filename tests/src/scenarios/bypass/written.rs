@@ -3,7 +3,7 @@
 use cofferdam_model::BinaryOrigin;
 
 use crate::bench::container::ACTOR;
-use crate::bypass::{Outcomes, PASSWORD, Technique, Trace};
+use crate::bypass::{Outcomes, Technique, Trace};
 use crate::stage::Scenario;
 
 pub(super) const SCENARIO: Scenario = Scenario::technique(
@@ -12,8 +12,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
         what: "writes a program and executes it",
         outcomes: Outcomes::EXEC,
         attack: |attack| {
-            let steps: &[&[&str]] =
-                &[&["copy", ACTOR, "/tmp/tool"], &["run", "/tmp/tool", "do", "open", PASSWORD]];
+            let steps: &[&[&str]] = &[&["copy", ACTOR, "/tmp/tool"], &["run", "/tmp/tool", "do", "pid"]];
             attack.executes(Trace::Program(BinaryOrigin::Written), steps)
         },
     },
