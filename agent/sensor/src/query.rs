@@ -90,7 +90,8 @@ impl Query {
     /// # Errors
     /// If this kernel has refused it: the hooks' report says why.
     pub fn guard_program(&self) -> Result<OwnedFd, LoadError> {
-        let failed = |reason: String| LoadError::Other { what: "hand the rules to the guard".to_owned(), reason };
+        let failed =
+            |reason: String| LoadError::Other { what: "hand the rules to the guard".to_owned(), reason };
         let program = on_demand(&self.ebpf, "guard")?.fd().map_err(|error| failed(error.to_string()))?;
         program.as_fd().try_clone_to_owned().map_err(|error| failed(error.to_string()))
     }

@@ -43,7 +43,9 @@ pub fn asked(descriptor: u64, tgid: u32, folder: u64) -> u32 {
         return by_process(&mut touch, process);
     }
     let folder: Option<File<Probed>> = Task::current().descriptor(folder);
-    let Some(folder) = folder.filter(|folder| folder.inode().superblock().is_proc()) else { return guard::WHO };
+    let Some(folder) = folder.filter(|folder| folder.inode().superblock().is_proc()) else {
+        return guard::WHO;
+    };
     let Some(task) = Task::of_proc(folder.inode()) else { return guard::WHO };
     match identity::adopt(task, Hook::Open) {
         Some(process) => by_process(&mut touch, process),
