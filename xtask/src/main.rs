@@ -1,9 +1,11 @@
-//! Everything that is done to Cofferdam's source: `cargo xtask setup | build | run | demo | test | bench | vm`.
+//! Everything that is done to Cofferdam's source: `cargo xtask setup | build | run | demo | test | bypass-table | bench |
+//! vm`.
 //!
 //! Each command first makes the machine ready for what it needs, and says so.
 
 mod bench;
 mod build;
+mod bypass;
 mod command;
 mod kernels;
 mod machine;
@@ -47,6 +49,8 @@ enum Task {
     Demo,
     /// Lint, then run every test: without a kernel, on this machine, in virtual machines
     Test(test::Options),
+    /// Build, play the techniques of attackers on this machine and on each kernel, then write their table
+    BypassTable(bypass::Options),
     /// Build, then measure what the agent costs, and whether it counts right
     Bench(bench::Options),
     /// Build, then run a command in a virtual machine on each kernel of tests/kernels.toml
@@ -78,6 +82,7 @@ fn run(task: Task) -> Result<()> {
         Task::Run { args } => run::agent(&places, &args),
         Task::Demo => run::demo(&places),
         Task::Test(options) => test::run(&places, &options),
+        Task::BypassTable(options) => bypass::run(&places, &options),
         Task::Bench(options) => bench::run(&places, &options),
         Task::Vm(options) => vm::command::run(&places, &options),
     }

@@ -184,6 +184,11 @@ impl Agent {
         self.folder.file(STATE)
     }
 
+    /// Where its programs and tables are pinned.
+    pub fn pins(&self) -> PathBuf {
+        self.folder.file("pins")
+    }
+
     /// What it has said on standard output since its last start.
     pub fn words(&self) -> PathBuf {
         self.folder.file("words")

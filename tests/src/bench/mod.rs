@@ -8,6 +8,7 @@ pub mod answers;
 mod binaries;
 mod bundle;
 mod cgroups;
+mod clock;
 mod command;
 pub mod container;
 mod hog;
@@ -28,6 +29,7 @@ mod world;
 
 pub use agent::{Agent, AgentOptions};
 pub use binaries::binary;
+pub use clock::ClockBehind;
 pub use container::{Container, ContainerBuilder, ExecSession, Helper};
 pub use hog::Hog;
 pub use image::Image;

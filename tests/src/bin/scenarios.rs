@@ -26,6 +26,9 @@ struct Options {
     /// Name the scenarios and play none
     #[arg(long)]
     list: bool,
+    /// How often what is denied is tried where it is tried again and again
+    #[arg(long, value_name = "NUMBER", default_value_t = 20_000)]
+    attempts: u64,
     /// Write the table of techniques, as they are declared, and play none
     #[arg(long)]
     bypass_table: bool,
@@ -64,7 +67,7 @@ fn run(options: &Options) -> Result<usize> {
     }
     ensure!(!chosen.is_empty(), "no scenario has a name that fits; --list names them");
     interrupt::watch()?;
-    let theatre = Theatre::open()?;
+    let theatre = Theatre::open(options.attempts)?;
     let tier = tier(&theatre, options.tier)?;
     println!("{} scenarios on tier {}", chosen.len(), tier.as_str());
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), 0);

@@ -5,6 +5,8 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use cofferdam_model::WallTime;
+
 use crate::actor::Reply;
 use crate::bench::container::ACTOR;
 use crate::bench::image::{SERVER, WORKER};
@@ -111,6 +113,7 @@ pub struct Contained {
     secret: Secret,
     permitted: Listener,
     kind: Kind,
+    spec: String,
 }
 
 impl Contained {
@@ -129,14 +132,10 @@ impl Contained {
         let secret = stage.volume(&format!("creds-of-{name}"), &["password", "other"])?;
         let permitted = Listener::tcp4()?;
         let cgroups = format!("/{}/{name}", stage.place().name());
-        let policy = Policy::apply(
-            stage.place(),
-            agent,
-            &name,
-            &kind.spec(&cgroups, &secret, destination, &permitted),
-        )?;
+        let spec = kind.spec(&cgroups, &secret, destination, &permitted);
+        let policy = Policy::apply(stage.place(), agent, &name, &spec)?;
         let container = Self::equipped(stage.container(), &secret, stage)?.in_cgroup(&name).start()?;
-        let contained = Self { container, policy, secret, permitted, kind };
+        let contained = Self { container, policy, secret, permitted, kind, spec };
         contained.policy.holds(&contained.container, kind.rules())?;
         Ok(contained)
     }
@@ -166,13 +165,23 @@ impl Contained {
     /// # Errors
     /// As [`Self::new`].
     pub fn made_again(self, stage: &Stage<'_>) -> Result<Self> {
-        let Self { container, policy, secret, permitted, kind } = self;
+        let Self { container, policy, secret, permitted, kind, spec } = self;
         let (id, name) = (container.id().to_owned(), policy.name().to_owned());
         drop(container);
         let builder = Self::equipped(stage.container(), &secret, stage)?;
         let container = builder.in_cgroup(&name).named_as(&id).start()?;
         policy.holds(&container, kind.rules())?;
-        Ok(Self { container, policy, secret, permitted, kind })
+        Ok(Self { container, policy, secret, permitted, kind, spec })
+    }
+
+    /// Has the policy make an exception for other programs to read the secret, until this time.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub fn excepts_until(&self, time: WallTime) -> Result<()> {
+        let who = format!("rule: {}, allow: {{ binary: {ACTOR} }}, owner: tests", rule::SECRET);
+        let exception = format!("exceptions: {{ {who}, reason: to see it end, expires: {time} }}\n");
+        self.policy.says(&(self.spec.clone() + &exception))
     }
 
     /// An ordinary workload is not disturbed: it reads its secret and reaches the secret's destination. From then on it

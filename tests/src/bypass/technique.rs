@@ -63,7 +63,10 @@ impl Outcomes {
     }
 
     /// A secret is opened: the LSM hook refuses it, and the guard where the kernel has none.
-    pub const OPEN: Self = Self::lsm_or(Outcome::Detected(Answer::Accesses));
+    pub const OPEN: Self = Self::lsm_or(Outcome::Denied(EnforcedBy::Fanotify));
+
+    /// An environment is opened, which the guard does not hold back.
+    pub const ENVIRONMENT: Self = Self::lsm_or(Outcome::Detected(Answer::Accesses));
 
     /// A destination is reached for: cgroup programs refuse it everywhere.
     pub const DESTINATION: Self = Self::everywhere(Outcome::Denied(EnforcedBy::Cgroup));

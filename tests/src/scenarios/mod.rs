@@ -4,6 +4,7 @@ mod attacks;
 mod bench;
 mod binaries;
 mod bypass;
+mod containment;
 mod environ;
 mod faults;
 mod files;
@@ -28,6 +29,7 @@ pub const ALL: &[&[Scenario]] = &[
     identity::ALL,
     pods::ALL,
     bypass::ALL,
+    containment::ALL,
     life::ALL,
     attacks::ALL,
     faults::ALL,

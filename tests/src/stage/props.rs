@@ -58,6 +58,11 @@ impl<'t> Stage<'t> {
         self.agent.map_or_else(|| self.theatre.agent(), Ok)
     }
 
+    /// How often what is denied is tried, where it is tried again and again.
+    pub fn attempts(&self) -> u64 {
+        self.theatre.attempts()
+    }
+
     /// The boot that everything happens in.
     pub(super) fn boot_id(&self) -> &'t str {
         self.theatre.boot_id()

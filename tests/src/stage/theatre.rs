@@ -20,14 +20,16 @@ pub struct Theatre {
     vault: Vault,
     place: Place,
     boot_id: String,
+    attempts: u64,
 }
 
 impl Theatre {
-    /// Opens it, after what aborted runs left has been taken away.
+    /// Opens it, after what aborted runs left has been taken away. `attempts` is how often what is denied is tried
+    /// where it is tried again and again.
     ///
     /// # Errors
     /// If something that every scenario needs cannot be made.
-    pub fn open() -> Result<Self> {
+    pub fn open(attempts: u64) -> Result<Self> {
         let place = Place::new("cofferdam-test")?;
         let image = Image::new(&place)?;
         let vault = Vault::new(&place)?;
@@ -40,6 +42,7 @@ impl Theatre {
             vault,
             place,
             boot_id: boot_id.trim().to_owned(),
+            attempts,
         })
     }
 
@@ -95,6 +98,10 @@ impl Theatre {
 
     pub(super) fn place(&self) -> &Place {
         &self.place
+    }
+
+    pub(super) fn attempts(&self) -> u64 {
+        self.attempts
     }
 
     pub(super) fn boot_id(&self) -> &str {

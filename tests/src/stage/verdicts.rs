@@ -148,6 +148,17 @@ impl Stage<'_> {
         })
     }
 
+    /// No way in which something could pass that should not was taken, by the agent's counters.
+    ///
+    /// # Errors
+    /// If one was.
+    pub fn nothing_fails_open(&self) -> Result<()> {
+        let status = self.agent()?.asked(|answers| answers.policy_status())?;
+        let taken: Vec<_> = status.fail_open.iter().filter(|counter| counter.count != 0).collect();
+        ensure!(taken.is_empty(), "something may have passed: {taken:?}");
+        Ok(())
+    }
+
     /// The agent that watches has lost nothing since its first start, and nothing went wrong with it.
     ///
     /// # Errors

@@ -92,6 +92,15 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Plays some scenarios on this machine and in a virtual machine on each kernel; an error if any failed.
+pub(crate) fn scenarios_everywhere(places: &Places, glob: &str) -> Result<()> {
+    for stage in [Stage::Host, Stage::Vm] {
+        let scenario = Some(glob.to_owned());
+        run(places, &Options { only: Some(stage), kernels: Vec::new(), scenario })?;
+    }
+    Ok(())
+}
+
 fn run_stage(
     stage: Stage,
     places: &Places,

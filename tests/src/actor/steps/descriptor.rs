@@ -114,6 +114,9 @@ fn received(stream: &UnixStream) -> Result<Option<OwnedFd>, Errno> {
     let mut space = cmsg_space!([i32; 1]);
     let socket = stream.as_fd().as_raw_fd();
     let message = recvmsg::<()>(socket, &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    if message.flags.contains(MsgFlags::MSG_CTRUNC) {
+        return Ok(None);
+    }
     let descriptors = message.cmsgs()?.find_map(|part| match part {
         ControlMessageOwned::ScmRights(descriptors) => Some(descriptors),
         _ => None,

@@ -86,6 +86,7 @@ const STEPS: &[(&str, Action)] = &[
     ("chroot", namespace::chroot),
     ("folder", namespace::folder),
     ("signal", process::signal),
+    ("bpf-map", process::bpf_map),
     ("in-daemon", family::daemon),
     ("open-vfork", family::vfork_open),
     ("hammer-opens", hammer::opens),

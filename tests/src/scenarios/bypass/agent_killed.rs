@@ -1,31 +1,41 @@
 //! The agent is dead.
 
-use anyhow::Result;
-use cofferdam_model::AccessKind;
+use anyhow::{Result, ensure};
+use cofferdam_model::{AccessKind, EnforcedBy};
 
-use crate::bench::AgentOptions;
-use crate::bypass::{Attack, Came, Destination, Outcomes, PASSWORD, Technique, Trace, rule};
+use crate::bench::image::SERVER;
+use crate::bench::{AgentOptions, Listener};
+use crate::bypass::{Attack, Came, Destination, Outcome, Outcomes, PASSWORD, Technique, Trace, rule};
 use crate::stage::Scenario;
 
 pub(super) const SCENARIO: Scenario = Scenario::technique(
     "bypass/agent-killed",
-    Technique { what: "opens it while the agent is dead", outcomes: Outcomes::OPEN, attack: play },
+    Technique {
+        what: "opens it while the agent is dead; has the permitted reader carry it out meanwhile",
+        outcomes: Outcomes::OPEN,
+        attack: play,
+    },
 );
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
     let mut agent = attack.stage().own_agent(&AgentOptions::default())?;
-    let contained = {
+    let elsewhere = Listener::tcp4()?.address();
+    let (contained, opened, left) = {
         let stage = attack.stage().watched_by(&agent);
-        attack.told_by(&stage).own_under(&agent, "killed", Destination::Address)?
-    };
-    let witness = {
-        let stage = attack.stage().watched_by(&agent);
-        attack.told_by(&stage).watches(contained.container(), Trace::Access(AccessKind::Open))?
+        let attack = attack.told_by(&stage);
+        let contained = attack.own_under(&agent, "killed", Destination::Address)?;
+        let opened = attack.watches(contained.container(), Trace::Access(AccessKind::Open))?;
+        let left = attack.watches(contained.container(), Trace::Connection(elsewhere.port()))?;
+        (contained, opened, left)
     };
     agent.kill()?;
-    let reply = contained.attacker(&[&["open", PASSWORD]])?;
+    let open = contained.attacker(&[&["open", PASSWORD]])?;
+    let leave = contained.runs(SERVER, &[&["open", PASSWORD], &["connect-tcp", &elsewhere.to_string()]])?;
     agent.start_again()?;
-    let decider = Some((contained.policy().name(), rule::SECRET));
+    let (container, decider) = (contained.container(), Some((contained.policy().name(), rule::SECRET)));
     let stage = attack.stage().watched_by(&agent);
-    attack.told_by(&stage).judges(&witness, contained.container(), decider, &reply)
+    let attack = attack.told_by(&stage);
+    let came = attack.judges(&left, container, decider, &leave)?;
+    ensure!(came == Outcome::Denied(EnforcedBy::Cgroup), "carrying it out was {came}");
+    attack.judges(&opened, container, decider, &open)
 }

@@ -9,7 +9,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
     "bypass/environ",
     Technique {
         what: "opens /proc/<pid>/environ of the permitted reader",
-        outcomes: Outcomes::OPEN,
+        outcomes: Outcomes::ENVIRONMENT,
         attack: |attack| {
             attack.touches(AccessKind::Environ, rule::ENVIRONMENT, &[&["open", "/proc/1/environ"]])
         },

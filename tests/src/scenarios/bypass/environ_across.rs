@@ -10,7 +10,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
     "bypass/environ-across",
     Technique {
         what: "opens /proc/<pid>/environ of it from a container that shares its processes",
-        outcomes: Outcomes::OPEN,
+        outcomes: Outcomes::ENVIRONMENT,
         attack: play,
     },
 );

@@ -1,15 +1,17 @@
 //! Techniques by which others were got around, in the order of the table.
 
 mod agent_killed;
-mod agent_killed_connect;
+mod agent_pins;
 mod agent_signalled;
 mod agent_starved;
 mod agent_stopped;
 mod agent_traced;
 mod bind_mount;
 mod bound_over;
+mod bpf_call;
 mod cgroup_again;
 mod chroot;
+mod clock_set_back;
 mod copied_to_file;
 mod core_dump;
 mod daemon;
@@ -30,6 +32,7 @@ mod held_before;
 mod inherited;
 mod inherited_mapped;
 mod local_proxy;
+mod local_proxy_unix;
 mod mapped_address;
 mod memfd;
 mod memfd_any;
@@ -154,18 +157,21 @@ pub(super) const ALL: &[Scenario] = &[
     packet::SCENARIO,
     vsock::SCENARIO,
     local_proxy::SCENARIO,
+    local_proxy_unix::SCENARIO,
     forged_names::SCENARIO,
     dns_tunnel::SCENARIO,
     resolver_tunnel::SCENARIO,
     early_connection::SCENARIO,
     agent_signalled::SCENARIO,
     agent_traced::SCENARIO,
+    agent_pins::SCENARIO,
+    bpf_call::SCENARIO,
     agent_stopped::SCENARIO,
     agent_killed::SCENARIO,
-    agent_killed_connect::SCENARIO,
     agent_starved::SCENARIO,
     rings_full::SCENARIO,
     fork_storm::SCENARIO,
+    clock_set_back::SCENARIO,
     device_reused::SCENARIO,
     cgroup_again::SCENARIO,
 ];

@@ -9,7 +9,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
     "bypass/second-procfs",
     Technique {
         what: "opens the permitted reader's environ through a second procfs",
-        outcomes: Outcomes::OPEN,
+        outcomes: Outcomes::ENVIRONMENT,
         attack: |attack| {
             attack.touches(AccessKind::Environ, rule::ENVIRONMENT, &[&["open", "/mnt/proc/1/environ"]])
         },
