@@ -11,6 +11,7 @@ mod meet;
 mod parse;
 mod policy;
 mod refusal;
+mod replay;
 mod select;
 mod tables;
 
@@ -27,6 +28,7 @@ pub use policy::{
     Readers, Rule, RuleKind, Says, SecretRule, Session, Set, Stance,
 };
 pub use refusal::{Refusal, Refused};
+pub use replay::{Act, Lack, Past, Replay, Replayed};
 pub use select::{GUARDED_NAMESPACES, GUARDED_UNITS, Selection, Selector, is_guarded};
 pub use tables::{HostTables, Lookups};
 
