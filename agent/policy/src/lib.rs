@@ -7,6 +7,7 @@ mod document;
 pub mod endpoint;
 mod explain;
 mod findings;
+mod learn;
 mod meet;
 mod parse;
 mod policy;
@@ -22,6 +23,7 @@ pub use compile::{
 pub use document::Place;
 pub use explain::{Explanation, explain};
 pub use findings::{Finding, check};
+pub use learn::{Lesson, Unlearnable, learn};
 pub use parse::{Acceptance, EXCEPTION_MAX, exception_key, parse};
 pub use policy::{
     Allow, Attach, Bind, Binding, EgressRule, Exception, ExecDenial, Mode, Origin, Policy, Read, Reader,

@@ -214,18 +214,19 @@ impl<'a> Replay<'a> {
         let object = self.sources.object(seen.secret);
         let (keys, of_keys) = requests::keys(self.past.known, world, object, seen.secret);
         let (actors, of_actors) = world.actors(self.past.known, seen.program);
+        let rule = |key: &u64| decide::rule_of_secret(&self.tables, generation, object, *key);
+        let is_spoken_of = keys.iter().any(|key| rule(key).is_some());
+        if !is_spoken_of && world.asks_for_paths && !self.sources.is_placed(seen.secret) {
+            return Judged::Undecidable(Lack::Place);
+        }
         let decisions = keys.iter().flat_map(|key| {
-            let rule = decide::rule_of_secret(&self.tables, generation, object, *key);
+            let rule = rule(key);
             actors.iter().map(move |actor| match rule {
                 Some(rule) => decide::secret(&self.tables, actor, rule),
                 None => Decision::ALLOWED,
             })
         });
-        let judged = self.agreed(world, None, decisions, of_keys.or(of_actors));
-        if judged == Judged::Allowed && world.asks_for_paths && !self.sources.is_placed(seen.secret) {
-            return Judged::Undecidable(Lack::Place);
-        }
-        judged
+        self.agreed(world, None, decisions, of_keys.or(of_actors))
     }
 
     /// May it see this environment, or reach into this memory?
