@@ -12,6 +12,7 @@ mod explanation;
 mod order;
 mod parts;
 mod policy;
+mod rollout;
 mod rules;
 mod secret;
 mod status;
@@ -27,10 +28,9 @@ pub(crate) use decided::Decided;
 pub(crate) use doctor::{doctor, is_well};
 pub(crate) use explanation::explanation;
 pub(crate) use order::{contained, orders, released, unloaded};
-pub(crate) use parts::{
-    destination, how, number, process_flags, program, secret_name, taint, workload_name,
-};
+pub(crate) use parts::{destination, how, number, process_flags, program, secret_name, taint, workload_name};
 pub(crate) use policy::{applied, confirmed, count_of_policies, policies, policy_table, removed};
+pub(crate) use rollout::{checked, tested};
 pub(crate) use rules::{entries, is_as_written, policy_status, selected};
 pub(crate) use status::{is_complete, status};
 pub(crate) use watch::{Watcher, missed, watched};

@@ -39,6 +39,8 @@ pub struct Past<'a> {
     pub names: &'a BTreeMap<String, Vec<IpAddr>>,
     /// The resolvers that workloads are configured with, as far as they are known.
     pub resolvers: &'a [IpAddr],
+    /// They have no other ones.
+    pub has_all_resolvers: bool,
     /// The moment: exceptions that have expired by then are none.
     pub now: WallTime,
 }

@@ -295,9 +295,10 @@ impl World {
             out.extend(with(&names, past.resolvers));
         }
         let may_be_resolver =
-            past.resolvers.is_empty() && egress.port == 53 && matches!(egress.protocol, 6 | 17);
+            !past.has_all_resolvers && egress.port == 53 && matches!(egress.protocol, 6 | 17);
         if may_be_resolver {
-            out.extend(with(past.names, &[egress.address]));
+            let resolvers = [past.resolvers, &[egress.address]].concat();
+            out.extend(with(past.names, &resolvers));
         }
         let lack = match (unknown.is_empty(), may_be_resolver) {
             (false, _) => Some(Lack::Host),
