@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use cofferdam_abi::decide::{self, Actor, Decision};
-use cofferdam_abi::policy::{NO_BINDING, policy as flag};
+use cofferdam_abi::policy::{NO_BINDING, row as flag};
 use cofferdam_model::{
     AccessKind, AccessMode, Executor, Known, SeenAccess, SeenConnection, SeenExecution, Span, WallTime,
 };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use cofferdam_abi::decide::Actor;
 use cofferdam_abi::key::InodeKey;
-use cofferdam_abi::policy::{Bindings, policy as flag};
+use cofferdam_abi::policy::{Bindings, row as flag};
 use cofferdam_abi::process::{facts, flags};
 use cofferdam_model::{BinaryOrigin, BootTime, Clock, Known, Program, Span, WallTime, Workload};
 
