@@ -2,6 +2,9 @@
 
 mod orders;
 mod policy;
+mod rollout;
+
+pub(crate) use rollout::{Checked, Summary, Tested};
 
 use std::env;
 use std::io::Write;
@@ -67,7 +70,7 @@ pub(crate) fn run(cli: Cli, now: WallTime, screen: Screen, out: &mut dyn Write) 
             run.timeline(&filter(who, what, range, now)?)
         }
         Command::Watch { who, what, limit } => run.watch(&filter(who, what, Range::default(), now)?, limit),
-        Command::Policy { command } => run.policy(command),
+        Command::Policy { command } => run.policy(command, now),
         Command::Contain(order) => run.contain(order.order(now)?),
         Command::Release { id } => run.release(&id),
         Command::Orders => run.orders(),

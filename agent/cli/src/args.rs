@@ -2,7 +2,7 @@
 
 mod containment;
 
-pub(crate) use containment::{Apply, Contain, Policy, Selection};
+pub(crate) use containment::{Apply, Check, Contain, Learn, Past, Policy, Replay, Selection};
 
 use std::path::PathBuf;
 
@@ -291,10 +291,14 @@ impl Who {
     }
 }
 
-/// The filter that the arguments make, as of `now`.
-pub(crate) fn filter(who: Who, what: What, range: Range, now: WallTime) -> Result<Filter, BadUsage> {
-    let since = range.since.map(|moment| moment.resolve(now));
-    let until = range.until.map(|moment| moment.resolve(now));
+/// The range that two times make, as of `now`.
+pub(crate) fn between(
+    since: Option<Moment>,
+    until: Option<Moment>,
+    now: WallTime,
+) -> Result<(Option<WallTime>, Option<WallTime>), BadUsage> {
+    let since = since.map(|moment| moment.resolve(now));
+    let until = until.map(|moment| moment.resolve(now));
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
@@ -304,6 +308,12 @@ pub(crate) fn filter(who: Who, what: What, range: Range, now: WallTime) -> Resul
             to_seconds(until)
         )));
     }
+    Ok((since, until))
+}
+
+/// The filter that the arguments make, as of `now`.
+pub(crate) fn filter(who: Who, what: What, range: Range, now: WallTime) -> Result<Filter, BadUsage> {
+    let (since, until) = between(range.since, range.until, now)?;
     Ok(Filter {
         workload: who.workload,
         namespace: who.namespace,

@@ -70,6 +70,14 @@ pub(crate) fn explain(error: &Error) -> String {
     }
 }
 
+/// The error with its causes, as part of a sentence.
+pub(crate) fn in_one_line(error: &Error) -> String {
+    match error.downcast_ref::<ConnectError>() {
+        Some(unreachable) => harmless(&unreached(unreachable)).into_owned(),
+        None => harmless(&format!("{error:#}")).into_owned(),
+    }
+}
+
 /// Who is not reached, and why, in words.
 pub(crate) fn unreached(error: &ConnectError) -> String {
     let cause = match error.source.kind() {

@@ -108,6 +108,26 @@ fn holds_nothing_without_rules_and_replaces_a_guard_without_a_gap() {
 
 #[test]
 #[ignore = "needs root, cgroup v2 and BPF: attaches to the kernel that runs this"]
+fn holds_back_whom_the_kernel_does_not_know_yet() {
+    let stage = Stage::set();
+    let opener = stage.contained(&stage.stranger(), "opens_the_password_when_all_is_ready");
+    wait_for(&stage.at("waiting"));
+    let mut sensor = stage.sensor();
+    stage.rule(&mut sensor);
+    let mut guard = stage.guard(&sensor);
+    assert_eq!(sensor.tables.process(opener.id()), None);
+    fs::write(stage.at("ready"), "").unwrap();
+    let pid = opener.id();
+    assert_eq!(outcome(opener), "Some(1)");
+    assert_eq!(guard.state().unwrap().unclear, 0);
+    let told = |event: &Event| matches!(event, Event::Access { verdict: verdict::DENIED, process, .. } if process.tgid == pid);
+    let mut events = Vec::new();
+    sensor.rings.drain(usize::MAX, &mut events);
+    assert!(events.iter().any(told));
+}
+
+#[test]
+#[ignore = "needs root, cgroup v2 and BPF: attaches to the kernel that runs this"]
 fn holds_back_a_secret_however_it_is_reached() {
     let stage = Stage::set();
     let mut sensor = stage.sensor();
@@ -196,6 +216,15 @@ fn plays_the_agent() {
 #[ignore = "played by another test"]
 fn opens_the_password() {
     std::process::exit(is_refused(&Stage::found().secret()).into());
+}
+
+#[test]
+#[ignore = "played by another test"]
+fn opens_the_password_when_all_is_ready() {
+    let stage = Stage::found();
+    fs::write(stage.at("waiting"), "").unwrap();
+    wait_for(&stage.at("ready"));
+    std::process::exit(is_refused(&stage.secret()).into());
 }
 
 #[test]

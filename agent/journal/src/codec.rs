@@ -108,7 +108,8 @@ impl<'r, 's> Columns<'r, 's> {
     where
         T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
     {
-        let text = self.get::<String>()?;
+        self.next += 1;
+        let text = self.row.get_ref(self.next - 1)?.as_str()?;
         text.parse().map_err(|e| unreadable(self.next - 1, e))
     }
 
@@ -117,7 +118,8 @@ impl<'r, 's> Columns<'r, 's> {
     where
         T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
     {
-        let text = self.get::<Option<String>>()?;
+        self.next += 1;
+        let text = self.row.get_ref(self.next - 1)?.as_str_or_null()?;
         text.map(|text| text.parse().map_err(|e| unreadable(self.next - 1, e))).transpose()
     }
 }

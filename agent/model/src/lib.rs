@@ -9,6 +9,7 @@ mod attempt;
 mod audit;
 mod completeness;
 mod connection;
+mod evidence;
 mod glob;
 mod ids;
 mod loss;
@@ -26,6 +27,9 @@ pub use attempt::{Attempt, AttemptKind};
 pub use audit::{Audit, AuditKind, Peer};
 pub use completeness::Completeness;
 pub use connection::{Connection, Protocol};
+pub use evidence::{
+    Executor, Known, KnownSecret, Program, SeenAccess, SeenConnection, SeenExecution, SeenTarget, Span,
+};
 pub use glob::glob;
 pub use ids::{
     BootId, CgroupId, ContainerId, EventId, FilesystemKey, InodeKey, ParseIdError, PodUid, WorkloadId,

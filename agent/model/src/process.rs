@@ -33,7 +33,7 @@ words! {
 }
 
 /// The program that a process runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Executable {
     /// The path given to exec (for a script, the script); evidence, not identity.
     pub path: Option<String>,

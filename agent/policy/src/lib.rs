@@ -7,10 +7,12 @@ mod document;
 pub mod endpoint;
 mod explain;
 mod findings;
+mod learn;
 mod meet;
 mod parse;
 mod policy;
 mod refusal;
+mod replay;
 mod select;
 mod tables;
 
@@ -21,12 +23,14 @@ pub use compile::{
 pub use document::Place;
 pub use explain::{Explanation, explain};
 pub use findings::{Finding, check};
+pub use learn::{Lesson, Unlearnable, learn};
 pub use parse::{Acceptance, EXCEPTION_MAX, exception_key, parse};
 pub use policy::{
     Allow, Attach, Bind, Binding, EgressRule, Exception, ExecDenial, Mode, Origin, Policy, Read, Reader,
     Readers, Rule, RuleKind, Says, SecretRule, Session, Set, Stance,
 };
 pub use refusal::{Refusal, Refused};
+pub use replay::{Act, Lack, Past, Replay, Replayed};
 pub use select::{GUARDED_NAMESPACES, GUARDED_UNITS, Selection, Selector, is_guarded};
 pub use tables::{HostTables, Lookups};
 

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use cofferdam_abi::decide::Tables;
 use cofferdam_abi::policy::{
-    Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, NO_BINDING, Policy, SecretKey, SecretRule,
+    Bindings, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, NO_BINDING, Policy, SecretKey,
+    SecretRule,
 };
 use cofferdam_model::BootTime;
 
@@ -77,6 +78,13 @@ impl HostTables {
             for binding in rule.bind.iter().filter(|binding| **binding != NO_BINDING) {
                 policy.bound.add(usize::from(*binding));
             }
+        }
+    }
+
+    /// Sets which bindings have begun.
+    pub fn set_bound(&mut self, generation: u32, bound: Bindings) {
+        if let Some(policy) = self.policies.get_mut(&generation) {
+            policy.bound = bound;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use cofferdam_api::{ApplyOptions, ClientError, PolicyRow, PolicyText};
+use cofferdam_model::WallTime;
 use serde::Serialize;
 
 use super::Run;
@@ -25,8 +26,15 @@ struct Applied<'a> {
 }
 
 impl Run<'_> {
-    pub(super) fn policy(&mut self, command: Policy) -> Result<Outcome> {
+    pub(super) fn policy(&mut self, command: Policy, now: WallTime) -> Result<Outcome> {
         match command {
+            Policy::Check(check) => self.check(&check, now),
+            Policy::Test(replay) => self.test(&replay, now),
+            Policy::Learn(learn) => self.learn(&learn, now),
+            Policy::Schema => {
+                output::document(self.out, &cofferdam_policy::schema())?;
+                Ok(Outcome::Done)
+            }
             Policy::Apply(apply) => self.apply(&apply),
             Policy::Confirm { name } => {
                 let row =

@@ -1,5 +1,6 @@
 //! What is said on the command line about policies and orders.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,18 @@ pub(crate) enum Policy {
         /// The policy, as `cofferdam policy list` names it
         name: String,
     },
+    /// What is wrong with policies, or probably not meant, before they are applied
+    #[command(after_help = help::POLICY_CHECK)]
+    Check(Check),
+    /// What policies would have refused of what the journal has seen
+    #[command(after_help = help::POLICY_TEST)]
+    Test(Replay),
+    /// The least policy that permits what a workload was seen to do, as YAML
+    #[command(after_help = help::POLICY_LEARN)]
+    Learn(Learn),
+    /// The JSON schema of policy files
+    #[command(after_help = help::POLICY_SCHEMA)]
+    Schema,
     /// The policies in force
     #[command(after_help = help::POLICY_LIST)]
     List,
@@ -56,6 +69,63 @@ pub(crate) struct Apply {
     /// Roll back after this long, unless `cofferdam policy confirm` comes before
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) confirm_within: Option<Duration>,
+}
+
+/// What to check, and against which past.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The past")]
+pub(crate) struct Check {
+    /// Policies: a file, a folder (its *.yaml and *.yml), or - for the standard input
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath, help_heading = "Arguments")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) past: Past,
+    /// What was normal since then: 15m, 2h, 7d (ago), RFC 3339, or UTC as it is shown
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    pub(crate) since: Moment,
+}
+
+/// What to replay.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The past")]
+pub(crate) struct Replay {
+    /// Policies: a file, a folder (its *.yaml and *.yml), or - for the standard input
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath, help_heading = "Arguments")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) past: Past,
+    /// From then on: 15m, 2h, 7d (ago), RFC 3339, or UTC as it is shown
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub(crate) since: Moment,
+    /// Before then
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Moment>,
+    /// Show also what would have passed (-o json and jsonl always do)
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// What a journal does not know.
+#[derive(Debug, Args)]
+pub(crate) struct Past {
+    /// A resolver that workloads are configured with; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) resolver: Vec<IpAddr>,
+}
+
+/// What to learn from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The past")]
+pub(crate) struct Learn {
+    /// Workload, as `cofferdam workloads` names it, or a glob of such
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) workload: String,
+    /// From then on: 15m, 2h, 7d (ago), RFC 3339, or UTC as it is shown
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    pub(crate) since: Moment,
+    /// Before then
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Moment>,
 }
 
 /// Which rules to show.

@@ -1,12 +1,58 @@
 //! Examples about policies and orders.
 
 pub(crate) const POLICY: &str = "\
-Roll a policy out: apply it in mode observe, look at what it would have denied (`cofferdam accesses
---verdict would-deny`), then apply it in mode enforce with --confirm-within.
+Roll a policy out: learn it from what a workload was seen to do, check it, test it against the past,
+apply it in mode observe, look at what it would have denied (`cofferdam denials`), then apply it in
+mode enforce with --confirm-within.
 
 Examples:
-  cofferdam policy apply payments.yaml --dry-run
+  cofferdam policy learn --workload 'shop/web-*/app' > web.yaml
+  cofferdam policy check web.yaml
+  cofferdam policy test web.yaml --since 24h
+  cofferdam policy apply web.yaml
   cofferdam policy status                    is my rule really enforced here, and if not, why?";
+
+pub(crate) const POLICY_CHECK: &str = "\
+Refusals (what the agent would not take) say file, line, column, field and reason. Findings are what
+is probably not meant: rules that leave nothing, policies that refuse each other what they permit,
+selectors that fit no workload, and what was normal and would be denied. Without an agent or a journal
+only the files are looked at.
+
+Exits with 0 if there is nothing, with 1 for findings, with 2 for refusals.
+
+Examples:
+  cofferdam policy check payments.yaml
+  cofferdam policy check policies/ --since 24h
+  cofferdam --journal ./evidence policy check payments.yaml -o json | jq '.findings[].reason'";
+
+pub(crate) const POLICY_TEST: &str = "\
+Decides on every access, connection, execution and look into a process that the journal has, by the very
+decision that the kernel makes; policies in force do not matter, and DENIED is the same for rules that
+only observe. A binding begins with the first read that the journal has of the workload, also before the
+range. What the journal does not know and a rule asks for is UNDECIDABLE, with the reason. It does not
+know which libraries a program mapped, nor where interpreters come from: these count as the image's.
+
+Reads the journal where the agent keeps it, or a copy with --journal. The names of hosts are resolved
+here and now, but not for a copy: what they decide is undecidable there.
+
+Examples:
+  cofferdam policy test payments.yaml --since 24h
+  cofferdam policy test payments.yaml --since 7d --resolver 10.96.0.10
+  cofferdam --journal ./evidence policy test payments.yaml -o json | jq '.rows[] | select(.denied > 0)'";
+
+pub(crate) const POLICY_LEARN: &str = "\
+Permits what was seen in the range and refuses the rest, in mode observe. Each line has its evidence
+above it; the first lines say what the journal cannot vouch for. Read it before you apply it: an
+attacker who was there already is normal to it.
+
+Examples:
+  cofferdam policy learn --workload shop/web-1/app
+  cofferdam policy learn --workload 'shop/web-*/app' --since 7d > web.yaml
+  cofferdam --journal ./evidence policy learn --workload docker:db";
+
+pub(crate) const POLICY_SCHEMA: &str = "\
+Examples:
+  cofferdam policy schema > containment-policy.schema.json";
 
 pub(crate) const POLICY_APPLY: &str = "\
 A policy of the same name is replaced at once, with no moment without either. Of several files none

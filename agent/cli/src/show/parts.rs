@@ -42,7 +42,7 @@ pub(crate) fn process_flags(origin: BinaryOrigin, exec_session: Option<bool>) ->
 }
 
 /// What is unusual about where a program came from.
-fn origin_flag(origin: BinaryOrigin) -> Line {
+pub(super) fn origin_flag(origin: BinaryOrigin) -> Line {
     match origin {
         BinaryOrigin::Image | BinaryOrigin::Host => Line::new(),
         BinaryOrigin::Written | BinaryOrigin::Memfd | BinaryOrigin::Deleted => {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use cofferdam_api::{BackendError, Ending, Event, Rows};
-use cofferdam_journal::{Denials, Error, Reader, Timeline};
+use cofferdam_journal::{Denials, Error, Evidence, Reader, Timeline};
 use cofferdam_model::{
     AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow,
 };
@@ -24,6 +24,11 @@ impl CopiedJournal {
             opened => opened?,
         };
         Ok(Self(reader))
+    }
+
+    /// What it holds of a range, for replays and for learning.
+    pub(crate) fn evidence(&self, filter: &Filter) -> Result<Evidence> {
+        Ok(self.0.evidence(filter)?)
     }
 }
 

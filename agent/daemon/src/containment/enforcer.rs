@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 
 use cofferdam_model::{Audit, AuditKind, BootTime, Peer, Record, Workload, WorkloadId};
 use cofferdam_policy::{
-    Binary, Compiled, Input, Object, Order, OrderSays, Policy, Selection, Tier, compile, is_guarded,
+    Binary, Compiled, Input, Object, Order, OrderSays, Policy, RuleKind, Selection, Tier, compile, is_guarded,
 };
 use cofferdam_sensor::abi::policy::{Bindings, row as flags};
 use cofferdam_sensor::{Generation, Root, TableError};
@@ -210,6 +210,12 @@ impl Enforcer {
         records
     }
 
+    fn ask_for_hosts(&mut self, now: BootTime) {
+        let names =
+            self.store.in_force().iter().flat_map(|it| it.policy.hosts()).map(str::to_owned).collect();
+        self.hosts.ask(names, now, &self.to);
+    }
+
     fn told(&mut self, change: Change, now: BootTime) -> Record {
         self.dirty.all = true;
         let (what, subject, detail) = match change {
@@ -261,6 +267,9 @@ impl Enforcer {
         let Dirty { all, some } = std::mem::take(&mut self.dirty);
         if !all && some.is_empty() {
             return Vec::new();
+        }
+        if all {
+            self.ask_for_hosts(now);
         }
         let policies: Vec<Policy> = self.store.in_force().iter().map(|it| it.policy.clone()).collect();
         if policies.is_empty() && self.orders.rows().is_empty() && self.current.is_empty() && !all {
@@ -476,12 +485,13 @@ impl Enforcer {
         pipeline.names.add(compiled.generation, compiled.rules.clone());
         let current = self.current.entry(workload.id).or_default();
         let is_first = current.compiled.is_none();
+        let says_more = says_more(&compiled, current.compiled.as_ref());
         if let Some(before) = current.compiled.replace(compiled) {
             self.retired.push_back((round.now, before));
         }
         current.rooted |= rooted;
         current.pending.clone_from(&wanted.pending);
-        if is_first && started {
+        if says_more && (started || !is_first) {
             self.held.insert(workload.id);
         }
         if is_first && started && self.was_in_force_before(workload, &wanted.selected) {
@@ -636,6 +646,17 @@ fn is_same(new: &Compiled, known: &Compiled) -> bool {
     let mut known = known.clone();
     known.policy.bound = Bindings::default();
     new == known
+}
+
+/// Whether a rule speaks of secrets that did not before.
+fn says_more(new: &Compiled, before: Option<&Compiled>) -> bool {
+    let of_secrets = new.effective.iter().filter(|it| it.kind == RuleKind::Secret);
+    let was_there = |it: &&cofferdam_policy::Effective| {
+        before.is_some_and(|before| {
+            before.effective.iter().any(|known| known.id == it.id && known.kind == it.kind)
+        })
+    };
+    of_secrets.filter(|it| !was_there(it)).count() > 0
 }
 
 fn has_exclusive(policy: &Policy) -> bool {

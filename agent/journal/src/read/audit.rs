@@ -55,7 +55,7 @@ pub(super) fn find(names: &Names<'_>, question: &Question, most: usize) -> Found
     let mut kept: BTreeMap<(WallTime, usize, i64), Act> = BTreeMap::new();
     let mut left_out = false;
     for (index, part) in library.parts.iter().enumerate().rev() {
-        if !question.may_hold(library, part) {
+        if !question.may_hold(&library.clocks(), part) {
             continue;
         }
         library.ask(index, |part| {

@@ -123,7 +123,7 @@ pub(super) fn find<B: Body>(
     let mut kept: BTreeMap<(WallTime, BootIndex, EventId), Counter<B>> = BTreeMap::new();
     let mut left_out = false;
     for (index, part) in library.parts.iter().enumerate().rev() {
-        if !question.may_hold(library, part) {
+        if !question.may_hold(&library.clocks(), part) {
             continue;
         }
         library.ask(index, |part| {

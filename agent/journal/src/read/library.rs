@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 
 use cofferdam_model::{BootId, BootTime, Clock, WallTime, WorkloadId};
 use rusqlite::Connection;
@@ -61,6 +64,25 @@ pub(super) struct Missing {
     pub(super) range: (WallTime, Option<WallTime>),
     /// What is wrong, as a sentence.
     pub(super) reason: String,
+}
+
+/// The boots' clocks: what of a library several threads may use.
+#[derive(Debug)]
+pub(super) struct Clocks<'l>(&'l [Boot]);
+
+impl Clocks<'_> {
+    /// The wall time of a moment of a boot.
+    pub(super) fn wall(&self, boot: BootIndex, time: BootTime) -> WallTime {
+        self.0.get(boot).map_or(WallTime::from_nanos(0), |boot| boot.clock.wall(time))
+    }
+
+    /// What a part holds, in wall time; `None` for one without rows.
+    pub(super) fn range(&self, part: &Part) -> Option<(WallTime, WallTime)> {
+        let ranges = part.boots.iter().filter_map(|(boot, holds)| {
+            holds.range.map(|(since, until)| (self.wall(*boot, since), self.wall(*boot, until)))
+        });
+        ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
 }
 
 /// Everything that a question is asked of.
@@ -131,17 +153,18 @@ impl Library {
         Ok(part)
     }
 
+    pub(super) fn clocks(&self) -> Clocks<'_> {
+        Clocks(&self.boots)
+    }
+
     /// The wall time of a moment of a boot.
     pub(super) fn wall(&self, boot: BootIndex, time: BootTime) -> WallTime {
-        self.boots.get(boot).map_or(WallTime::from_nanos(0), |boot| boot.clock.wall(time))
+        self.clocks().wall(boot, time)
     }
 
     /// What a part holds, in wall time; `None` for one without rows.
     pub(super) fn range(&self, part: &Part) -> Option<(WallTime, WallTime)> {
-        let ranges = part.boots.iter().filter_map(|(boot, holds)| {
-            holds.range.map(|(since, until)| (self.wall(*boot, since), self.wall(*boot, until)))
-        });
-        ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        self.clocks().range(part)
     }
 
     /// Segments that know a boot, oldest first, with their index and the boot's number there.
@@ -156,18 +179,49 @@ impl Library {
         if self.failed.borrow().contains(&index) {
             return None;
         }
-        match ask(part) {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                self.failed.borrow_mut().insert(index);
-                let next = self.parts.get(index + 1).map(|next| next.file.opened);
-                self.missing.borrow_mut().push(Missing {
-                    range: (part.file.opened, next),
-                    reason: format!("a segment could not be read: {}: {error}", part.file.path.display()),
-                });
-                None
+        ask(part).map_err(|error| self.fail(index, &error)).ok()
+    }
+
+    /// Asks all segments, each on whichever thread is free; the answers come in the order of the segments.
+    pub(super) fn ask_all<T: Send>(
+        &mut self,
+        ask: impl Fn(&Clocks<'_>, usize, &Part) -> rusqlite::Result<T> + Sync,
+    ) -> Vec<T> {
+        let failed = self.failed.get_mut().clone();
+        let clocks = Clocks(&self.boots);
+        let parts = self.parts.iter_mut().enumerate().filter(|(index, _)| !failed.contains(index));
+        let waiting = Mutex::new(parts);
+        let work = || {
+            let mut answers = Vec::new();
+            // Whoever holds the lock only takes the next part: it cannot be poisoned.
+            while let Some((index, part)) = waiting.lock().ok().and_then(|mut waiting| waiting.next()) {
+                answers.push((index, ask(&clocks, index, part)));
             }
-        }
+            answers
+        };
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let mut answers: Vec<(usize, rusqlite::Result<T>)> = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let own = work();
+            let joined =
+                others.into_iter().flat_map(|it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            own.into_iter().chain(joined).collect()
+        });
+        answers.sort_by_key(|(index, _)| *index);
+        let told = answers
+            .into_iter()
+            .filter_map(|(index, answer)| answer.map_err(|error| self.fail(index, &error)).ok());
+        told.collect()
+    }
+
+    fn fail(&self, index: usize, error: &rusqlite::Error) {
+        let Some(part) = self.parts.get(index) else { return };
+        self.failed.borrow_mut().insert(index);
+        let next = self.parts.get(index + 1).map(|next| next.file.opened);
+        self.missing.borrow_mut().push(Missing {
+            range: (part.file.opened, next),
+            reason: format!("a segment could not be read: {}: {error}", part.file.path.display()),
+        });
     }
 }
 

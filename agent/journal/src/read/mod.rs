@@ -8,6 +8,7 @@ mod completeness;
 mod connection;
 mod counter;
 mod coverage;
+mod evidence;
 mod library;
 mod loss;
 mod names;
@@ -18,4 +19,5 @@ mod reader;
 mod secret;
 mod workload;
 
+pub use evidence::Evidence;
 pub use reader::{Denials, Entry, Reader, RowId, Timeline};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use cofferdam_model::{BootTime, Filter, Verdict, WallTime};
 use rusqlite::{Result, ToSql, params_from_iter};
 
-use super::library::{BootIndex, Library, Part, Who};
+use super::library::{BootIndex, Clocks, Library, Part, Who};
 use super::pattern::Pattern;
 use crate::codec::Columns;
 
@@ -96,8 +96,8 @@ impl Question {
     }
 
     /// Whether a segment can hold anything of the range.
-    pub(super) fn may_hold(&self, library: &Library, part: &Part) -> bool {
-        library.range(part).is_some_and(|(since, until)| {
+    pub(super) fn may_hold(&self, clocks: &Clocks<'_>, part: &Part) -> bool {
+        clocks.range(part).is_some_and(|(since, until)| {
             self.since.is_none_or(|asked| until >= asked) && self.until.is_none_or(|asked| since < asked)
         })
     }

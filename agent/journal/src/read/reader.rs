@@ -270,6 +270,11 @@ impl Reader {
         Ok(None)
     }
 
+    /// One snapshot of all segments.
+    pub(super) fn library(&self) -> Result<Library, Error> {
+        Library::open(&self.dir)
+    }
+
     fn ask_accesses(&self, names: &mut Names<'_>, question: &Question) -> Answer<AccessRow> {
         self.ask_counters(names, question, access::explain, |row| row.workload.is_none())
     }

@@ -38,7 +38,7 @@ pub(super) fn find(names: &mut Names<'_>, question: &Question) -> Vec<SecretRow>
         library.ask(index, |part| {
             gather_found(names, question, index, part, &mut gathered)?;
             gather_visible(names, question, index, part, &mut gathered)?;
-            if question.may_hold(library, part) {
+            if question.may_hold(&library.clocks(), part) {
                 gather_accesses(names, question, index, part, &mut gathered)?;
             }
             Ok(())
