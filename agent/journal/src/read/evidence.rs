@@ -3,6 +3,7 @@
 
 mod known;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -24,7 +25,8 @@ use crate::codec::{Columns, bits};
 /// The evidence of a range, from one snapshot.
 #[derive(Debug)]
 pub struct Evidence {
-    library: Library,
+    /// Its connections are used by one question at a time.
+    library: RefCell<Library>,
     question: Question,
     known: Known,
     numbers: Numbers,
@@ -68,12 +70,13 @@ impl Reader {
         let mut library = self.library()?;
         let question = Question::resolve(&library, filter);
         let (known, numbers, executions) = known::read(&mut library, &question);
+        let library = RefCell::new(library);
         Ok(Evidence { library, question, known, numbers, executions })
     }
 }
 
 impl Evidence {
-    /// What the numbers in rows stand for. The taints are those of the connections that were asked for last.
+    /// What the numbers in rows stand for.
     pub fn known(&self) -> &Known {
         &self.known
     }
@@ -84,9 +87,9 @@ impl Evidence {
     }
 
     /// Accesses, also those before the range: they are marked.
-    pub fn accesses(&mut self) -> Vec<SeenAccess> {
+    pub fn accesses(&self) -> Vec<SeenAccess> {
         let (question, numbers) = (&self.question, &self.numbers);
-        let found = self.library.ask_all(|clocks, index, part| {
+        let found = self.library.borrow_mut().ask_all(|clocks, index, part| {
             let mut seen = Seen::new();
             let columns = "t.exec, t.secret, t.how, t.mode, t.target_relation, t.target_workload, t.verdict";
             each(clocks, part, question, numbers, "access", columns, |row, c| {
@@ -118,10 +121,11 @@ impl Evidence {
     }
 
     /// Connections. Of a workload with moments, those on one side of a moment are not put together with those on the
-    /// other: what lies on both sides is one process that connected again and again.
-    pub fn connections(&mut self, moments: &[Vec<WallTime>]) -> Vec<SeenConnection> {
+    /// other: what lies on both sides is one process that connected again and again. Beside them what processes had
+    /// touched before: lists of secrets by their display names, with key.
+    pub fn connections(&self, moments: &[Vec<WallTime>]) -> (Vec<SeenConnection>, Vec<Vec<String>>) {
         let (question, numbers) = (&self.question, &self.numbers);
-        let found = self.library.ask_all(|clocks, _, part| {
+        let found = self.library.borrow_mut().ask_all(|clocks, _, part| {
             let mut seen = Seen::new();
             if !question.may_hold(clocks, part) {
                 return Ok(seen);
@@ -153,32 +157,31 @@ impl Evidence {
             })?;
             Ok(seen)
         });
-        self.numbered(together(found))
-    }
-
-    fn numbered(&mut self, found: Seen<ConnectionKey>) -> Vec<SeenConnection> {
-        let mut known: HashMap<Vec<String>, u32> = HashMap::new();
-        let taints = &mut self.known.taints;
-        taints.clear();
-        let rows = found.into_iter().map(|(key, span)| {
-            let ConnectionKey { workload, program, destination, port, protocol, taint, denied, .. } = key;
-            let taint = taint.map(|taint| {
-                *known.entry(taint).or_insert_with_key(|taint| {
-                    taints.push(taint.clone());
-                    taints.len() as u32 - 1
-                })
-            });
-            SeenConnection { workload, program, destination, port, protocol, taint, denied, span }
-        });
-        rows.collect()
+        numbered(together(found))
     }
 
     /// The range that was looked at, and how complete it is.
     pub fn completeness(&self) -> Answer<()> {
         let unnamed = u64::try_from(self.question.unnamed.len()).unwrap_or(u64::MAX);
         let say = RowsSay { unknown_workloads: unnamed, are_programs: true, ..RowsSay::default() };
-        answer(&self.library, &self.question, Vec::new(), say)
+        answer(&self.library.borrow(), &self.question, Vec::new(), say)
     }
+}
+
+fn numbered(found: Seen<ConnectionKey>) -> (Vec<SeenConnection>, Vec<Vec<String>>) {
+    let mut known: HashMap<Vec<String>, u32> = HashMap::new();
+    let mut taints = Vec::new();
+    let rows = found.into_iter().map(|(key, span)| {
+        let ConnectionKey { workload, program, destination, port, protocol, taint, denied, .. } = key;
+        let taint = taint.map(|taint| {
+            *known.entry(taint).or_insert_with_key(|taint| {
+                taints.push(taint.clone());
+                taints.len() as u32 - 1
+            })
+        });
+        SeenConnection { workload, program, destination, port, protocol, taint, denied, span }
+    });
+    (rows.collect(), taints)
 }
 
 /// What every row has.
