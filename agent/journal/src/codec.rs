@@ -103,6 +103,12 @@ impl<'r, 's> Columns<'r, 's> {
         }))
     }
 
+    /// A text where it lies, if there.
+    pub(crate) fn opt_text(&mut self) -> Result<Option<&'r str>> {
+        self.next += 1;
+        Ok(self.row.get_ref(self.next - 1)?.as_str_or_null()?)
+    }
+
     /// One of the model's words.
     pub(crate) fn word<T>(&mut self) -> Result<T>
     where
@@ -118,8 +124,7 @@ impl<'r, 's> Columns<'r, 's> {
     where
         T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
     {
-        self.next += 1;
-        let text = self.row.get_ref(self.next - 1)?.as_str_or_null()?;
+        let text = self.opt_text()?;
         text.map(|text| text.parse().map_err(|e| unreadable(self.next - 1, e))).transpose()
     }
 }

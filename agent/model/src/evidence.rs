@@ -14,8 +14,6 @@ pub struct Known {
     pub programs: Vec<Program>,
     /// Secrets.
     pub secrets: Vec<KnownSecret>,
-    /// What processes had touched before they connected: display names of secrets, with key.
-    pub taints: Vec<Vec<String>>,
 }
 
 /// A program as rules see it, whichever processes ran it.
@@ -111,7 +109,7 @@ pub struct SeenConnection {
     pub port: u16,
     /// Protocol.
     pub protocol: Protocol,
-    /// What the process had touched before, in [`Known::taints`].
+    /// What the process had touched before, by its number in the answer.
     pub taint: Option<u32>,
     /// It was refused.
     pub denied: bool,

@@ -92,10 +92,10 @@ impl Run<'_> {
         let filter = Filter { since: Some(check.since.resolve(now)), ..Filter::default() };
         let mut workloads = Vec::new();
         match self.evidence(&filter) {
-            Ok(mut evidence) => {
+            Ok(evidence) => {
                 workloads.clone_from(&evidence.known().workloads);
                 if checked.refusals.is_empty() {
-                    checked.tested = Some(self.replay(&policies, &mut evidence, &check.past, now)?);
+                    checked.tested = Some(self.replay(&policies, &evidence, &check.past, now)?);
                 }
             }
             // What was named is to be there.
@@ -115,9 +115,9 @@ impl Run<'_> {
     pub(super) fn test(&mut self, test: &Replay, now: WallTime) -> Result<Outcome> {
         let policies = accepted(&test.files, now)?;
         let (since, until) = between(Some(test.since), test.until, now)?;
-        let mut evidence = self.evidence(&Filter { since, until, ..Filter::default() })?;
+        let evidence = self.evidence(&Filter { since, until, ..Filter::default() })?;
         let policies: Vec<&Policy> = policies.iter().collect();
-        let tested = self.replay(&policies, &mut evidence, &test.past, now)?;
+        let tested = self.replay(&policies, &evidence, &test.past, now)?;
         match self.options.output {
             Format::Json => output::document(self.out, &tested)?,
             Format::Jsonl => {
@@ -132,14 +132,16 @@ impl Run<'_> {
     pub(super) fn learn(&mut self, asked: &Learn, now: WallTime) -> Result<Outcome> {
         let (since, until) = between(Some(asked.since), asked.until, now)?;
         let workload = Some(asked.workload.clone());
-        let mut evidence = self.evidence(&Filter { workload, since, until, ..Filter::default() })?;
-        let (accesses, connections) = (evidence.accesses(), evidence.connections(&[]));
+        let evidence = self.evidence(&Filter { workload, since, until, ..Filter::default() })?;
+        let accesses = evidence.accesses();
+        let (connections, taints) = evidence.connections(&[]);
         let Answer { since, until, completeness, .. } = evidence.completeness();
         let lesson = Lesson {
             workload: &asked.workload,
             known: evidence.known(),
             accesses: &accesses,
             connections: &connections,
+            taints: &taints,
             executions: evidence.executions(),
             range: (since, until),
             completeness: &completeness,
@@ -174,7 +176,7 @@ impl Run<'_> {
     fn replay(
         &self,
         policies: &[&Policy],
-        evidence: &mut Evidence,
+        evidence: &Evidence,
         past: &Past,
         now: WallTime,
     ) -> Result<Tested> {
@@ -185,14 +187,17 @@ impl Run<'_> {
             named => named.to_vec(),
         };
         let accesses = evidence.accesses();
-        let moments = {
-            let past = past_of(evidence, &accesses, &names, &resolvers, past, now);
-            cofferdam_policy::Replay::new(policies, past)?.moments()
+        let past = cofferdam_policy::Past {
+            known: evidence.known(),
+            accesses: &accesses,
+            names: &names,
+            resolvers: &resolvers,
+            has_all_resolvers: !past.resolver.is_empty(),
+            now,
         };
-        let connections = evidence.connections(&moments);
-        let past = past_of(evidence, &accesses, &names, &resolvers, past, now);
         let mut replay = cofferdam_policy::Replay::new(policies, past)?;
         replay.executions(evidence.executions());
+        let (connections, _) = evidence.connections(&replay.moments());
         replay.connections(&connections);
         let unconcerned = replay.unconcerned();
         let selects = replay.selected().into_iter().map(|(policy, workloads, pending)| Selects {
@@ -216,18 +221,6 @@ impl Run<'_> {
         };
         Ok(Tested { rows, summary })
     }
-}
-
-fn past_of<'a>(
-    evidence: &'a Evidence,
-    accesses: &'a [cofferdam_model::SeenAccess],
-    names: &'a BTreeMap<String, Vec<IpAddr>>,
-    resolvers: &'a [IpAddr],
-    past: &Past,
-    now: WallTime,
-) -> cofferdam_policy::Past<'a> {
-    let has_all_resolvers = !past.resolver.is_empty();
-    cofferdam_policy::Past { known: evidence.known(), accesses, names, resolvers, has_all_resolvers, now }
 }
 
 impl Checked {

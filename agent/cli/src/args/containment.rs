@@ -115,7 +115,7 @@ pub(crate) struct Past {
 
 /// What to learn from.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The past")]
+#[command(next_help_heading = "What to learn from")]
 pub(crate) struct Learn {
     /// Workload, as `cofferdam workloads` names it, or a glob of such
     #[arg(long, value_name = "GLOB")]

@@ -15,30 +15,31 @@ Examples:
 pub(crate) const POLICY_CHECK: &str = "\
 Refusals (what the agent would not take) say file, line, column, field and reason. Findings are what
 is probably not meant: rules that leave nothing, policies that refuse each other what they permit,
-selectors that fit no workload, and what was normal and would be denied. Without an agent or a journal
-only the files are looked at.
+selectors that fit no workload, and what was normal and would be denied. Without an agent, and
+without --journal, only the files are looked at.
 
 Exits with 0 if there is nothing, with 1 for findings, with 2 for refusals.
 
 Examples:
   cofferdam policy check payments.yaml
   cofferdam policy check policies/ --since 24h
-  cofferdam --journal ./evidence policy check payments.yaml -o json | jq '.findings[].reason'";
+  cofferdam --journal ./evidence policy check web.yaml -o json | jq '.findings[].reason'";
 
 pub(crate) const POLICY_TEST: &str = "\
-Decides on every access, connection, execution and look into a process that the journal has, by the very
-decision that the kernel makes; policies in force do not matter, and DENIED is the same for rules that
-only observe. A binding begins with the first read that the journal has of the workload, also before the
-range. What the journal does not know and a rule asks for is UNDECIDABLE, with the reason. It does not
-know which libraries a program mapped, nor where interpreters come from: these count as the image's.
+Decides on every access, connection, execution and look into another process that the journal has,
+by the very decision that the kernel makes. Policies in force do not matter, and DENIED counts what
+observing rules would refuse as well. A binding begins with the first read that the journal has of
+the workload, also before the range. What a rule asks for and the journal does not know is
+UNDECIDABLE, with the reason. The journal never knows which libraries a program mapped, nor where
+the interpreter of a script comes from: these are taken for the image's.
 
-Reads the journal where the agent keeps it, or a copy with --journal. The names of hosts are resolved
-here and now, but not for a copy: what they decide is undecidable there.
+Reads the journal where the agent keeps it, or a copy with --journal. Names of hosts are resolved
+here and now; for a copy they are not, and what they decide is undecidable.
 
 Examples:
   cofferdam policy test payments.yaml --since 24h
   cofferdam policy test payments.yaml --since 7d --resolver 10.96.0.10
-  cofferdam --journal ./evidence policy test payments.yaml -o json | jq '.rows[] | select(.denied > 0)'";
+  cofferdam --journal ./evidence policy test web.yaml -o jsonl | jq -c 'select(.denied > 0)'";
 
 pub(crate) const POLICY_LEARN: &str = "\
 Permits what was seen in the range and refuses the rest, in mode observe. Each line has its evidence

@@ -1,6 +1,6 @@
 //! `policy check` and `policy test`: what would happen.
 
-use cofferdam_policy::Replayed;
+use cofferdam_policy::{Act, Replayed};
 
 use super::{closing, count_of, count_of_policies, number};
 use crate::app::{Checked, Summary, Tested};
@@ -17,6 +17,12 @@ pub(crate) fn tested(tested: &Tested, all: bool, screen: Screen) -> Vec<Line> {
     let told = |row: &&Replayed| all || row.denied > 0 || row.undecidable > 0;
     let rows: Vec<&Replayed> = tested.rows.iter().filter(told).collect();
     let mut lines = match rows.as_slice() {
+        [] if tested.summary.policies.iter().all(|it| it.workloads == 0 && it.pending == 0) => {
+            vec![Line::of(
+                NOTABLE,
+                "nothing was decided: the policies are for no workload that the journal knows",
+            )]
+        }
         [] => vec![Line::of(GOOD, "nothing would have been denied")],
         rows => table(rows).into_lines(screen.columns),
     };
@@ -132,19 +138,25 @@ pub(crate) fn checked(checked: &Checked, screen: Screen) -> Vec<Line> {
     lines
 }
 
-/// `web/db: 12 times since … shop/web-1/app /bin/sh read volume/creds:password, which this denies`.
+/// `api/db would deny what happened once, at … UTC: in shop/web-1/app /bin/sh read volume/creds:password`.
 fn normal(row: &Replayed) -> String {
     let times = match row.denied {
         1 => "once".to_owned(),
         count => format!("{} times", number(count)),
     };
+    let did = match row.act {
+        Act::Read => "read",
+        Act::Environment => "read an environment,",
+        Act::Memory => "reached into memory,",
+        Act::Execute => "was executed as",
+        Act::Connect => "connected to",
+    };
     format!(
-        "{} would deny what happened {times} up to {} UTC: in {} {} did {} {}",
+        "{} would deny what happened {times}, the last time at {} UTC: in {} {} {did} {}",
         row.rules.join(", "),
         to_seconds(row.last),
         row.workload.as_deref().unwrap_or("an unknown workload"),
         row.binary.as_deref().unwrap_or("an unknown program"),
-        row.act.as_str(),
         row.object,
     )
 }

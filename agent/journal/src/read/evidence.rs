@@ -3,8 +3,9 @@
 
 mod known;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 
 use cofferdam_model::{
@@ -12,6 +13,7 @@ use cofferdam_model::{
     SeenExecution, SeenTarget, Span, TargetRelation, Verdict, WallTime, WorkloadId,
 };
 use rusqlite::{Result, params};
+use rustc_hash::FxBuildHasher;
 
 use self::known::Numbers;
 use super::completeness::{RowsSay, answer};
@@ -19,12 +21,13 @@ use super::library::{BootIndex, Clocks, Library, Part};
 use super::question::Question;
 use super::reader::Reader;
 use crate::Error;
-use crate::codec::{Columns, bits};
+use crate::codec::{Columns, bits, from_json};
 
 /// The evidence of a range, from one snapshot.
 #[derive(Debug)]
 pub struct Evidence {
-    library: Library,
+    /// Its connections are used by one question at a time.
+    library: RefCell<Library>,
     question: Question,
     known: Known,
     numbers: Numbers,
@@ -32,7 +35,7 @@ pub struct Evidence {
 }
 
 /// What happened over and over, by what it says.
-type Seen<K> = HashMap<K, Span>;
+type Seen<K, S> = HashMap<K, Span, S>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct AccessKey {
@@ -53,7 +56,8 @@ struct ConnectionKey {
     destination: Option<IpAddr>,
     port: u16,
     protocol: Protocol,
-    taint: Option<Vec<String>>,
+    /// As it is written.
+    taint: Option<String>,
     denied: bool,
     /// Between which moments it began, and ended.
     between: (usize, usize),
@@ -68,12 +72,13 @@ impl Reader {
         let mut library = self.library()?;
         let question = Question::resolve(&library, filter);
         let (known, numbers, executions) = known::read(&mut library, &question);
+        let library = RefCell::new(library);
         Ok(Evidence { library, question, known, numbers, executions })
     }
 }
 
 impl Evidence {
-    /// What the numbers in rows stand for. The taints are those of the connections that were asked for last.
+    /// What the numbers in rows stand for.
     pub fn known(&self) -> &Known {
         &self.known
     }
@@ -84,10 +89,11 @@ impl Evidence {
     }
 
     /// Accesses, also those before the range: they are marked.
-    pub fn accesses(&mut self) -> Vec<SeenAccess> {
+    pub fn accesses(&self) -> Vec<SeenAccess> {
         let (question, numbers) = (&self.question, &self.numbers);
-        let found = self.library.ask_all(|clocks, index, part| {
-            let mut seen = Seen::new();
+        let found = self.library.borrow_mut().ask_all(|clocks, index, part| {
+            // Numbers of our own: nobody can choose them so that they collide.
+            let mut seen: Seen<AccessKey, FxBuildHasher> = Seen::default();
             let columns = "t.exec, t.secret, t.how, t.mode, t.target_relation, t.target_workload, t.verdict";
             each(clocks, part, question, numbers, "access", columns, |row, c| {
                 let exec = c.opt_unsigned()?;
@@ -118,11 +124,12 @@ impl Evidence {
     }
 
     /// Connections. Of a workload with moments, those on one side of a moment are not put together with those on the
-    /// other: what lies on both sides is one process that connected again and again.
-    pub fn connections(&mut self, moments: &[Vec<WallTime>]) -> Vec<SeenConnection> {
+    /// other: what lies on both sides is one process that connected again and again. Beside them what processes had
+    /// touched before: lists of secrets by their display names, with key.
+    pub fn connections(&self, moments: &[Vec<WallTime>]) -> (Vec<SeenConnection>, Vec<Vec<String>>) {
         let (question, numbers) = (&self.question, &self.numbers);
-        let found = self.library.ask_all(|clocks, _, part| {
-            let mut seen = Seen::new();
+        let found = self.library.borrow_mut().ask_all(|clocks, _, part| {
+            let mut seen: Seen<ConnectionKey, RandomState> = Seen::default();
             if !question.may_hold(clocks, part) {
                 return Ok(seen);
             }
@@ -132,18 +139,18 @@ impl Evidence {
                     return Ok(());
                 }
                 let program = c.opt_unsigned()?.and_then(|exec| numbers.program(row.boot, exec));
-                let destination: Option<String> = c.get()?;
-                let (port, protocol, taint) = (c.get()?, c.word()?, c.get::<Option<String>>()?);
+                let destination = c.opt_text()?.and_then(|text| text.parse().ok());
+                let (port, protocol, taint) = (c.get()?, c.word()?, c.opt_text()?.map(str::to_owned));
                 let of = row.workload.and_then(|workload| moments.get(workload as usize));
                 let before = |at: WallTime| of.map_or(0, |of| of.partition_point(|moment| *moment <= at));
                 let between = (before(row.span.first), before(row.span.last));
                 let key = ConnectionKey {
                     workload: row.workload,
                     program,
-                    destination: destination.and_then(|text| text.parse().ok()),
+                    destination,
                     port,
                     protocol,
-                    taint: taint.map(|list| crate::codec::from_json(&list).unwrap_or_else(|_| vec![list])),
+                    taint,
                     denied: c.word::<Verdict>()? == Verdict::Denied,
                     between,
                 };
@@ -153,32 +160,31 @@ impl Evidence {
             })?;
             Ok(seen)
         });
-        self.numbered(together(found))
-    }
-
-    fn numbered(&mut self, found: Seen<ConnectionKey>) -> Vec<SeenConnection> {
-        let mut known: HashMap<Vec<String>, u32> = HashMap::new();
-        let taints = &mut self.known.taints;
-        taints.clear();
-        let rows = found.into_iter().map(|(key, span)| {
-            let ConnectionKey { workload, program, destination, port, protocol, taint, denied, .. } = key;
-            let taint = taint.map(|taint| {
-                *known.entry(taint).or_insert_with_key(|taint| {
-                    taints.push(taint.clone());
-                    taints.len() as u32 - 1
-                })
-            });
-            SeenConnection { workload, program, destination, port, protocol, taint, denied, span }
-        });
-        rows.collect()
+        numbered(together(found))
     }
 
     /// The range that was looked at, and how complete it is.
     pub fn completeness(&self) -> Answer<()> {
         let unnamed = u64::try_from(self.question.unnamed.len()).unwrap_or(u64::MAX);
         let say = RowsSay { unknown_workloads: unnamed, are_programs: true, ..RowsSay::default() };
-        answer(&self.library, &self.question, Vec::new(), say)
+        answer(&self.library.borrow(), &self.question, Vec::new(), say)
     }
+}
+
+fn numbered(found: Seen<ConnectionKey, RandomState>) -> (Vec<SeenConnection>, Vec<Vec<String>>) {
+    let mut known: HashMap<String, u32> = HashMap::new();
+    let mut taints: Vec<Vec<String>> = Vec::new();
+    let rows = found.into_iter().map(|(key, span)| {
+        let ConnectionKey { workload, program, destination, port, protocol, taint, denied, .. } = key;
+        let taint = taint.map(|taint| {
+            *known.entry(taint).or_insert_with_key(|taint| {
+                taints.push(from_json(taint).unwrap_or_else(|_| vec![taint.clone()]));
+                taints.len() as u32 - 1
+            })
+        });
+        SeenConnection { workload, program, destination, port, protocol, taint, denied, span }
+    });
+    (rows.collect(), taints)
 }
 
 /// What every row has.
@@ -236,11 +242,11 @@ fn each(
     Ok(())
 }
 
-fn add<K: Hash + Eq>(seen: &mut Seen<K>, key: K, span: Span) {
+fn add<K: Hash + Eq, S: BuildHasher>(seen: &mut Seen<K, S>, key: K, span: Span) {
     seen.entry(key).and_modify(|known| *known = known.with(span)).or_insert(span);
 }
 
-fn together<K: Hash + Eq>(found: Vec<Seen<K>>) -> Seen<K> {
+fn together<K: Hash + Eq, S: BuildHasher + Default>(found: Vec<Seen<K, S>>) -> Seen<K, S> {
     let mut found = found.into_iter();
     let mut all = found.next().unwrap_or_default();
     for (key, span) in found.flatten() {

@@ -28,6 +28,8 @@ pub struct Lesson<'a> {
     pub accesses: &'a [SeenAccess],
     /// Who connected where.
     pub connections: &'a [SeenConnection],
+    /// What processes had touched before they connected, as connections number it.
+    pub taints: &'a [Vec<String>],
     /// What was executed.
     pub executions: &'a [SeenExecution],
     /// The range.
@@ -92,7 +94,9 @@ pub fn learn(lesson: &Lesson<'_>) -> Result<String, Unlearnable> {
     for seen in lesson.accesses.iter().filter(|it| it.workload.is_some_and(|of| numbers.contains(&of))) {
         learnt.access(lesson, seen, &mut patterns, &mut labels);
     }
-    let mut bound: Vec<&str> = patterns.keys().map(String::as_str).collect();
+    // Where nobody knows who read, nobody knows who connected afterwards.
+    let read = patterns.values().filter(|secret| !secret.readers.is_empty());
+    let mut bound: Vec<&str> = read.map(|secret| secret.pattern.as_str()).collect();
     if bound.len() > BINDINGS {
         let text = format!(
             "secrets beyond the first {BINDINGS} are given no destinations: a policy has no room for more"
@@ -172,7 +176,11 @@ impl Learnt {
         if matches!(secret.kind, SecretKind::Unknown | SecretKind::Environment) {
             return self.doubt("accesses do not say which secret was read", seen.span.count);
         }
-        let pattern = pattern_of(secret);
+        let Some(pattern) = pattern_of(secret) else {
+            let name = secret.display_name();
+            return self
+                .doubt(format!("reads of {name}: its name would stand for others too"), seen.span.count);
+        };
         for label in labels_of(secret) {
             labels.entry(label).or_default().insert(pattern.clone());
         }
@@ -221,7 +229,7 @@ impl Learnt {
             return self
                 .doubt("connections do not say where to, and are not permitted here", seen.span.count);
         };
-        let touched = seen.taint.and_then(|taint| lesson.known.taints.get(taint as usize));
+        let touched = seen.taint.and_then(|taint| lesson.taints.get(taint as usize));
         let of_secrets: BTreeSet<&String> = touched
             .into_iter()
             .flatten()
@@ -251,9 +259,10 @@ fn name_of(program: Option<&Program>) -> String {
 }
 
 /// How a rule names a secret: without the namespace, which is the policy's own.
-fn pattern_of(secret: &SecretRef) -> String {
-    let whole = SecretRef { namespace: None, ..secret.clone() };
-    literal(&whole.display_name())
+fn pattern_of(secret: &SecretRef) -> Option<String> {
+    let name = SecretRef { namespace: None, ..secret.clone() }.display_name();
+    let is_plain = !name.is_empty() && literal(&name) == name && !name.contains('?');
+    is_plain.then_some(name)
 }
 
 /// By what connections know it.

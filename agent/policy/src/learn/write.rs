@@ -63,7 +63,7 @@ fn head(text: &mut Text, lesson: &Lesson<'_>, workloads: &[&Workload], learnt: &
     if let (Some(since), Some(until)) = lesson.range {
         text.why(0, format!("between {} and {} UTC.", seconds(since), seconds(until)));
     }
-    text.why(0, "It permits what was seen and refuses the rest; it only observes until `mode: enforce`.");
+    text.why(0, "It permits what was seen; what else it would refuse is only told until `mode: enforce`.");
     text.why(
         0,
         "Addresses are those that were seen: where a name stands behind them, write `host:` instead.",

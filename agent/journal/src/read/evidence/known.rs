@@ -7,6 +7,7 @@ use cofferdam_model::{
     WallTime, Workload, WorkloadId, WorkloadKind,
 };
 use rusqlite::Result;
+use rustc_hash::FxHashMap;
 
 use super::super::library::{BootIndex, Clocks, Library, Part, Who};
 use super::super::names::{self, PROGRAM};
@@ -17,10 +18,11 @@ use crate::write::{VERSION_COLUMNS, Version};
 /// From the ids in rows to numbers.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    workloads: HashMap<Who, u32>,
-    programs: HashMap<(BootIndex, u64), u32>,
+    workloads: FxHashMap<Who, u32>,
+    /// By boot.
+    programs: Vec<FxHashMap<u64, u32>>,
     /// By segment and id there.
-    secrets: Vec<HashMap<i64, u32>>,
+    secrets: Vec<FxHashMap<i64, u32>>,
 }
 
 impl Numbers {
@@ -29,7 +31,7 @@ impl Numbers {
     }
 
     pub(super) fn program(&self, boot: BootIndex, exec: u64) -> Option<u32> {
-        self.programs.get(&(boot, exec)).copied()
+        self.programs.get(boot)?.get(&exec).copied()
     }
 
     pub(super) fn secret(&self, part: usize, id: i64) -> Option<u32> {
@@ -145,8 +147,9 @@ fn programs(
     numbers: &mut Numbers,
 ) -> Vec<SeenExecution> {
     let found = library.ask_all(|clocks, _, part| of_part(clocks, part));
+    numbers.programs.resize_with(library.boots.len(), FxHashMap::default);
     let mut by_program: HashMap<(Who, Program), u32> = HashMap::new();
-    let mut all: HashMap<(BootIndex, u64), Ran> = HashMap::new();
+    let mut all: FxHashMap<(BootIndex, u64), Ran> = FxHashMap::default();
     for OfPart { programs, ran } in found {
         let numbered: Vec<u32> = programs
             .into_iter()
@@ -164,7 +167,7 @@ fn programs(
             let says_more = known.programs[program as usize].executable.path.is_some();
             let key = (it.boot, it.exec);
             if says_more || !all.contains_key(&key) {
-                numbers.programs.insert(key, program);
+                numbers.programs[it.boot].insert(it.exec, program);
                 all.insert(key, Ran { program, ..it });
             }
         }
@@ -213,7 +216,7 @@ fn of_part(clocks: &Clocks<'_>, part: &Part) -> Result<OfPart> {
 
 /// What was executed in the range. A fork runs what its parent runs, and executes nothing.
 fn executions(
-    all: &HashMap<(BootIndex, u64), Ran>,
+    all: &FxHashMap<(BootIndex, u64), Ran>,
     known: &Known,
     question: &Question,
 ) -> Vec<SeenExecution> {
