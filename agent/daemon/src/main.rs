@@ -57,7 +57,7 @@ pub struct Args {
     /// Where policies lie; files that change are read again
     #[arg(long, value_name = "DIR", default_value = "/etc/cofferdam/policies")]
     policy_dir: PathBuf,
-    /// Detach all hooks, remove the pins, and exit
+    /// Detach all hooks, end the guard, remove the pins, and exit: every rule is lifted
     #[arg(long)]
     unload: bool,
 }
@@ -67,7 +67,8 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("COFFERDAM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     if args.unload {
-        return done(cofferdam_sensor::unload(&args.pin_dir).context("cannot unload"));
+        let guard = containment::guarding::end(&args.socket).context("cannot end the guard");
+        return done(cofferdam_sensor::unload(&args.pin_dir).context("cannot unload").and(guard));
     }
     let config = match Config::load(&args.config) {
         Ok(config) => config,

@@ -31,13 +31,29 @@ pub struct Spot {
     pub whole: bool,
 }
 
+/// Ends the guard that an agent on this socket has left, if there is one.
+///
+/// # Errors
+/// If it is there and does not end.
+pub fn end(agent_socket: &Path) -> Result<(), ClientError> {
+    match Client::connect(&beside(agent_socket)) {
+        Ok(client) => client.end(),
+        Err(ClientError::Absent { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn beside(agent_socket: &Path) -> PathBuf {
+    agent_socket.with_file_name("guard.sock")
+}
+
 impl Guarding {
     /// It listens beside the agent's socket.
     pub fn new(agent_socket: &Path) -> Self {
         let own = std::env::current_exe().unwrap_or_default();
         Self {
             binary: own.with_file_name(BINARY),
-            socket: agent_socket.with_file_name("guard.sock"),
+            socket: beside(agent_socket),
             client: None,
             marked: BTreeSet::new(),
             trouble: None,
