@@ -29,7 +29,7 @@ impl Sources {
             let scope = if of.pod_uid.is_some() { None } else { of.namespace.as_deref() };
             let source = (of.kind, of.name.as_str(), of.pod_uid.as_ref(), of.owner, scope);
             let index = *seen.entry(source).or_insert_with(|| {
-                let id = out.objects.len() as u64 + 1 | 1 << 63;
+                let id = (out.objects.len() as u64 + 1) | (1 << 63);
                 let whole = SecretRef { key: None, ..of.clone() };
                 out.objects.push(Object { id, refs: vec![whole], path: PathBuf::new() });
                 out.objects.len() - 1

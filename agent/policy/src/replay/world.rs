@@ -75,7 +75,7 @@ impl<'a> Wanted<'a> {
                 .iter()
                 .any(|rule| matches!(&rule.says, Says::Secret(SecretRule { exclusive: true, .. })))
         };
-        !self.selected.is_empty() || self.is_pending || self.others.iter().any(|it| exclusive(it))
+        !self.selected.is_empty() || self.is_pending || self.others.iter().any(exclusive)
     }
 
     fn compile(
