@@ -44,6 +44,11 @@ impl Place {
         &self.name
     }
 
+    /// The part of its name that no other run has.
+    pub fn digits(&self) -> &str {
+        self.name.rsplit_once('-').map_or(&self.name, |(_, digits)| digits)
+    }
+
     /// A path in it.
     pub fn path(&self, inside: impl AsRef<Path>) -> PathBuf {
         self.folder.join(inside)

@@ -290,3 +290,56 @@ pub fn as_one(reply: Reply) -> Result<Reply> {
     let errno = if through == 0 { Some(Errno::EPERM as i32) } else { None };
     Ok(Reply { ok: through > 0, errno, output: text })
 }
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_model::EnforcedBy;
+
+    use super::*;
+
+    const DECIDER: Decider<'_> = Some(("p", "db"));
+
+    fn told(verdict: Verdict) -> Evidence {
+        Evidence {
+            answer: Answer::Accesses,
+            verdict,
+            denied_by: (verdict == Verdict::Denied).then_some(DeniedBy::Us),
+            enforced_by: EnforcedBy::Lsm,
+            rule: Some(("p".to_owned(), "db".to_owned())),
+            tainted_by: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_the_attacker_saw_and_what_is_told_must_agree() {
+        let came = |seen, verdict| judged(seen, Some(told(verdict)), DECIDER);
+        assert_eq!(came(Seen::Refusal, Verdict::Denied).unwrap(), Outcome::Denied(EnforcedBy::Lsm));
+        assert_eq!(came(Seen::Success, Verdict::WouldDeny).unwrap(), Outcome::Detected(Answer::Accesses));
+        assert!(matches!(came(Seen::Success, Verdict::Allowed).unwrap(), Outcome::Missed(_)));
+        assert!(came(Seen::Success, Verdict::Denied).is_err());
+        assert!(came(Seen::Refusal, Verdict::WouldDeny).is_err());
+        assert!(came(Seen::Refusal, Verdict::Allowed).is_err());
+    }
+
+    #[test]
+    fn what_nothing_tells_of_is_missed_or_not_our_doing() {
+        assert!(matches!(judged(Seen::Success, None, DECIDER).unwrap(), Outcome::Missed(_)));
+        assert!(judged(Seen::Refusal, None, DECIDER).is_err());
+    }
+
+    #[test]
+    fn another_rule_than_the_one_that_must_decide_is_wrong() {
+        assert!(judged(Seen::Refusal, Some(told(Verdict::Denied)), Some(("p", "other"))).is_err());
+        assert!(judged(Seen::Refusal, Some(told(Verdict::Denied)), None).is_err());
+    }
+
+    #[test]
+    fn of_a_loop_a_single_success_counts() {
+        let said = |text: &str| {
+            as_one(Reply { ok: true, errno: None, output: text.to_owned() }).map(|reply| reply.ok).ok()
+        };
+        assert_eq!(said("0 went through, 9 were refused, 0 failed otherwise"), Some(false));
+        assert_eq!(said("1 went through, 8 were refused, 0 failed otherwise"), Some(true));
+        assert_eq!(said("0 went through, 0 were refused, 9 failed otherwise"), None);
+    }
+}

@@ -129,7 +129,9 @@ impl Contained {
         of: &str,
     ) -> Result<Self> {
         let name = format!("{}{of}", kind.name());
-        let secret = stage.volume(&format!("creds-of-{name}"), &["password", "other"])?;
+        // No other run on this machine has one of this name: ours is for the workloads of our policy alone.
+        let unique = format!("creds-of-{name}-{}", stage.place().digits());
+        let secret = stage.volume(&unique, &["password", "other"])?;
         let permitted = Listener::tcp4()?;
         let cgroups = format!("/{}/{name}", stage.place().name());
         let spec = kind.spec(&cgroups, &secret, destination, &permitted);

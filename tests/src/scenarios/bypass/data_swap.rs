@@ -13,7 +13,8 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
         outcomes: Outcomes::OPEN,
         attack: play,
     },
-);
+)
+.counting(&["over_budget"]);
 
 const TIMES: &str = "2000";
 

@@ -13,6 +13,7 @@ mod cgroup_again;
 mod chroot;
 mod clock_set_back;
 mod copied_to_file;
+mod copy_file_range;
 mod core_dump;
 mod daemon;
 mod data_swap;
@@ -112,6 +113,7 @@ pub(super) const ALL: &[Scenario] = &[
     held_before::SCENARIO,
     sendfile::SCENARIO,
     splice::SCENARIO,
+    copy_file_range::SCENARIO,
     copied_to_file::SCENARIO,
     memfd::SCENARIO,
     written::SCENARIO,
