@@ -99,6 +99,10 @@ fn ask_everything(dir: &Path) -> Vec<Completeness> {
         told.extend(reader.workloads(&filter).map(|answer| written(&answer, &answer.completeness)));
         told.extend(reader.secrets(&filter).map(|answer| written(&answer, &answer.completeness)));
         told.extend(reader.timeline(&filter).map(|answer| answer.accesses.completeness));
+        told.extend(reader.evidence(&filter).map(|evidence| {
+            let (_, _) = (evidence.accesses(), evidence.connections(&[vec![WallTime::from_nanos(0)]]));
+            evidence.completeness().completeness
+        }));
     }
     told
 }
@@ -147,7 +151,7 @@ fn nonsense() -> impl Strategy<Value = Value> {
 fn the_sample_itself_is_read_whole() {
     let dir = copied();
     let answers = ask_everything(dir.path());
-    assert_eq!(answers.len(), 18);
+    assert_eq!(answers.len(), 20);
     let unread = |told: &Completeness| told.reasons.iter().any(|why| why.contains("could not be read"));
     assert!(!answers.iter().any(unread), "{answers:?}");
     assert!(columns().len() > 80, "{:?}", columns());

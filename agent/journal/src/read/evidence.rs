@@ -94,19 +94,17 @@ impl Evidence {
         let found = self.library.borrow_mut().ask_all(|clocks, index, part| {
             // Numbers of our own: nobody can choose them so that they collide.
             let mut seen: Seen<AccessKey, FxBuildHasher> = Seen::default();
-            let columns = "t.exec, t.secret, t.how, t.mode, t.target_relation, t.target_workload, t.verdict";
+            // Nearly all rows are plain reads: of these no word is looked at.
+            let columns = "t.exec, t.secret, t.how = 'open' AND t.mode = 'read' AND t.verdict = 'allowed', \
+                 t.how, t.mode, t.target_relation, t.target_workload, t.verdict";
             each(clocks, part, question, numbers, "access", columns, |row, c| {
                 let exec = c.opt_unsigned()?;
                 let secret: i64 = c.get()?;
-                let (how, mode) = (c.word()?, c.word()?);
-                let relation: Option<TargetRelation> = c.opt_word()?;
-                let target_workload = c.opt_unsigned()?.map_or(WorkloadId::UNKNOWN, WorkloadId);
-                let denied = c.word::<Verdict>()? == Verdict::Denied;
                 let Some(secret) = numbers.secret(index, secret) else { return Ok(()) };
-                let target = relation.map(|relation| {
-                    let workload = numbers.workload((row.boot, target_workload));
-                    SeenTarget { relation, workload }
-                });
+                let (how, mode, target, denied) = match c.get()? {
+                    true => (AccessKind::Open, AccessMode::Read, None, false),
+                    false => unusual(&row, c, numbers)?,
+                };
                 let program = exec.and_then(|exec| numbers.program(row.boot, exec));
                 let earlier = question.since.is_some_and(|since| row.span.last < since);
                 let workload = row.workload;
@@ -185,6 +183,19 @@ fn numbered(found: Seen<ConnectionKey, RandomState>) -> (Vec<SeenConnection>, Ve
         SeenConnection { workload, program, destination, port, protocol, taint, denied, span }
     });
     (rows.collect(), taints)
+}
+
+/// How, what for, whose, and whether it was refused.
+type Unusual = (AccessKind, AccessMode, Option<SeenTarget>, bool);
+
+fn unusual(row: &Common, c: &mut Columns<'_, '_>, numbers: &Numbers) -> Result<Unusual> {
+    let (how, mode) = (c.word()?, c.word()?);
+    let relation: Option<TargetRelation> = c.opt_word()?;
+    let workload = c.opt_unsigned()?.map_or(WorkloadId::UNKNOWN, WorkloadId);
+    let denied = c.word::<Verdict>()? == Verdict::Denied;
+    let target =
+        relation.map(|relation| SeenTarget { relation, workload: numbers.workload((row.boot, workload)) });
+    Ok((how, mode, target, denied))
 }
 
 /// What every row has.

@@ -9,6 +9,7 @@ use std::thread;
 
 use cofferdam_model::{BootId, BootTime, Clock, WallTime, WorkloadId};
 use rusqlite::Connection;
+use rustc_hash::FxHashMap;
 
 use crate::Error;
 use crate::codec::Columns;
@@ -43,7 +44,7 @@ pub(super) struct Part {
     pub(super) file: SegmentFile,
     pub(super) conn: Connection,
     pub(super) boots: HashMap<BootIndex, Holds>,
-    by_number: HashMap<i64, BootIndex>,
+    by_number: FxHashMap<i64, BootIndex>,
 }
 
 impl Part {
@@ -135,7 +136,8 @@ impl Library {
     fn open_part(&mut self, file: &SegmentFile) -> Result<Part, Error> {
         let conn = db::open_to_read(file)?;
         let boots = read_boots(&conn).doing("read the boots", &file.path)?;
-        let mut part = Part { file: file.clone(), conn, boots: HashMap::new(), by_number: HashMap::new() };
+        let mut part =
+            Part { file: file.clone(), conn, boots: HashMap::new(), by_number: FxHashMap::default() };
         for (boot, holds) in boots {
             let index = match self.boots.iter_mut().position(|known| known.id == boot.id) {
                 Some(index) => {
