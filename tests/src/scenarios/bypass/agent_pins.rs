@@ -5,7 +5,6 @@ use std::fs;
 use anyhow::{Context, Result};
 use cofferdam_model::AttemptKind;
 
-use crate::bench::AgentOptions;
 use crate::bypass::{Attack, Came, Outcome, Outcomes, Technique, Trace};
 use crate::stage::Scenario;
 
@@ -19,13 +18,11 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
 );
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
-    // Not that of the others: without a hook the pin is gone.
-    let agent = attack.stage().own_agent(&AgentOptions::default())?;
-    let stage = attack.stage().watched_by(&agent);
-    let version = fs::read_dir(agent.pins()).context("reading the pins")?.flatten().next();
+    // An agent that is not started again needs no pin.
+    let pins = attack.stage().agent()?.pins();
+    let version = fs::read_dir(&pins).context("reading the pins")?.flatten().next();
     let version = version.context("nothing is pinned")?.file_name();
     let pin = format!("/pins/{}/maps/CONTROL", version.to_string_lossy());
-    let thief = stage.container().with_writable(&agent.pins(), "/pins").start()?;
-    let trace = Trace::Attempt(AttemptKind::AgentFile);
-    attack.told_by(&stage).by(&thief, trace, None, || thief.does("unlink", &[&pin]))
+    let thief = attack.stage().container().with_writable(&pins, "/pins").start()?;
+    attack.by(&thief, Trace::Attempt(AttemptKind::AgentFile), None, || thief.does("unlink", &[&pin]))
 }

@@ -14,7 +14,7 @@ pub(super) const SCENARIO: Scenario =
     Scenario::new("containment/hammer", PerTier::SEEN, play).counting(&["over_budget"]);
 
 /// How often the agent is killed at least.
-const KILLS: u32 = 3;
+const KILLS: u32 = 2;
 /// What two processes do, each, between two looks at whether it is enough.
 const ROUND: u64 = 2_500;
 
