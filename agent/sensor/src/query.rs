@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
 use aya::maps::{Array, MapData};
-use aya::programs::{RawTracePoint, RawTracePointRunOptions, TestRun};
+use aya::programs::{Program, RawTracePoint, RawTracePointRunOptions, TestRun};
 use cofferdam_abi::map::{Answer, query};
 use cofferdam_model::InodeKey;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -98,10 +98,14 @@ impl Query {
         Ok(self.ask(what, &open_path(path)?, path)?.process)
     }
 
-    /// How often the kernel left a program of ours out because it was running already on that processor
-    /// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c).
+    /// How often the kernel left a program that decides out because it was running already on that processor
+    /// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c). Those that only see (tracepoints) decide nothing: whom they
+    /// missed is adopted when it is met.
     pub fn recursion_misses(&self) -> u64 {
-        let of_program = |(_, program): (&str, &aya::programs::Program)| {
+        let of_program = |(_, program): (&str, &Program)| {
+            if !matches!(program, Program::Lsm(_) | Program::CgroupSockAddr(_) | Program::CgroupSkb(_)) {
+                return None;
+            }
             let fd = program.fd().ok()?.as_fd().as_raw_fd();
             let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
             text.lines().find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse::<u64>().ok())

@@ -26,7 +26,7 @@ pub fn bpf_called(command: u32) -> bool {
     let Some(process) = identity::known(identity::current_tgid()) else { return false };
     // SAFETY: a pointer out of a map is valid until the program ends.
     let generation = rules::generation_of(unsafe { (*process).workload });
-    if generation == 0 || !Kernel.policy(generation).is_some_and(|row| row.flags & row::CONTAINED != 0) {
+    if generation == 0 || Kernel.policy(generation).is_none_or(|it| it.flags & row::CONTAINED == 0) {
         return false;
     }
     on_agent(Hook::Protect, &Attempt { detail: u64::from(command), ..Attempt::of(attempt::BPF) })
