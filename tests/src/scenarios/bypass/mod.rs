@@ -33,7 +33,6 @@ mod held_before;
 mod inherited;
 mod inherited_mapped;
 mod local_proxy;
-mod local_proxy_unix;
 mod mapped_address;
 mod memfd;
 mod memfd_any;
@@ -159,7 +158,6 @@ pub(super) const ALL: &[Scenario] = &[
     packet::SCENARIO,
     vsock::SCENARIO,
     local_proxy::SCENARIO,
-    local_proxy_unix::SCENARIO,
     forged_names::SCENARIO,
     dns_tunnel::SCENARIO,
     resolver_tunnel::SCENARIO,
