@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -12,7 +13,7 @@ use nix::unistd::Pid;
 
 use super::command::{ended, finish};
 use super::mounts::unmount_below;
-use super::wait::Look;
+use super::wait::{Look, until_within};
 use super::world::where_empty;
 use super::{Mounted, Place, binary, random, until};
 
@@ -21,6 +22,10 @@ pub const RESOLVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 53
 
 /// The agent's last word of its start-up.
 const READY: &str = "ready";
+
+/// How long it may take to start: in an emulated machine whose processors have other work, the kernel takes a minute to
+/// check its programs.
+const START: Duration = Duration::from_secs(240);
 
 /// Tells it how much to say.
 const LOG_LEVEL: &str = "COFFERDAM_LOG";
@@ -154,7 +159,7 @@ impl Agent {
     fn wait_until_ready(&mut self) -> Result<()> {
         let words = self.words();
         let child = self.child.as_mut().context("the agent does not run")?;
-        until("the agent to be ready", || {
+        until_within(START, "the agent to be ready", || {
             let said = fs::read_to_string(&words).context("reading the agent's words")?;
             if said.lines().last() == Some(READY) {
                 return Ok(Look::Found(()));

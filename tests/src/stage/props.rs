@@ -63,6 +63,12 @@ impl<'t> Stage<'t> {
         self.theatre.attempts()
     }
 
+    /// Remembers how often something failed open, and says what was remembered before.
+    pub(super) fn failed_open(&self, now: u64) -> u64 {
+        // Of an agent of a scenario's own nothing is known before.
+        if self.agent.is_some() { 0 } else { self.theatre.failed_open.replace(now) }
+    }
+
     /// The boot that everything happens in.
     pub(super) fn boot_id(&self) -> &'t str {
         self.theatre.boot_id()

@@ -1,6 +1,6 @@
 //! The theatre that stands from the first scenario to the last: an agent, an image, a folder.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fs;
 
 use anyhow::{Context, Result};
@@ -21,6 +21,8 @@ pub struct Theatre {
     place: Place,
     boot_id: String,
     attempts: u64,
+    /// By the shared agent's counters, when they were last looked at.
+    pub(super) failed_open: Cell<u64>,
 }
 
 impl Theatre {
@@ -43,6 +45,7 @@ impl Theatre {
             place,
             boot_id: boot_id.trim().to_owned(),
             attempts,
+            failed_open: Cell::new(0),
         })
     }
 
