@@ -11,10 +11,14 @@ use crate::rules::{self, Kernel, Ruled};
 /// A socket is made; `true`: it is refused. The kernel's own are left alone.
 #[inline(always)]
 pub fn made(family: u32, of_kernel: bool) -> bool {
-    if of_kernel || decide::has_destinations(family) {
+    if of_kernel {
         return false;
     }
+    // Whose fork was missed is taken over here at the latest: the hooks of its connects cannot read a task.
     let Some(process) = identity::current(Hook::Socket) else { return false };
+    if decide::has_destinations(family) {
+        return false;
+    }
     // SAFETY: a pointer out of a map is valid until the program ends.
     let process = unsafe { &*process };
     let generation = rules::generation_of(process.workload);

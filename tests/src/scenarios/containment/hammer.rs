@@ -11,7 +11,7 @@ use crate::bypass::{Contained, Destination, Kind, PASSWORD, as_one};
 use crate::stage::{PerTier, Scenario, Stage};
 
 pub(super) const SCENARIO: Scenario =
-    Scenario::new("containment/hammer", PerTier::SEEN, play).counting(&["over_budget", "unknown_process"]);
+    Scenario::new("containment/hammer", PerTier::SEEN, play).counting(&["over_budget"]);
 
 /// How often the agent is killed at least.
 const KILLS: u32 = 2;
