@@ -10,6 +10,7 @@ use cofferdam_abi::process::{ProcessState, facts, flags};
 use crate::emit::{Moment, count};
 use crate::kernel::{Cgroup, Inode, Probed, Task};
 use crate::maps::{CGROUPS, CONTROL, PROCESSES, WORKLOADS};
+use crate::verifier;
 
 /// Host user id of the caller, now.
 #[inline(always)]
@@ -118,7 +119,7 @@ pub fn describe(inode: Inode<Probed>, task: Task, workload: u64) -> (InodeKey, u
             bits |= facts::ON_WORKLOAD_ROOT;
         }
     }
-    (key, bits)
+    (key, verifier::forget(u64::from(bits)) as u32)
 }
 
 /// Whether a file that a runtime executes is the container's: its mounts are in place, and it is no copy of the

@@ -20,6 +20,7 @@ mod identity;
 mod kernel;
 mod maps;
 mod rules;
+mod verifier;
 
 use aya_ebpf::macros::{btf_tracepoint, cgroup_skb, cgroup_sock_addr, lsm, raw_tracepoint, sock_ops};
 use aya_ebpf::programs::{

@@ -12,6 +12,7 @@ use cofferdam_abi::policy::{
 use cofferdam_abi::process::ProcessState;
 
 use crate::maps::{ASSIGNED, CONTROL, DESTINATIONS, GRANTS, POLICIES, PREFIXES, SECRETS};
+use crate::verifier;
 
 /// The kernel's own tables.
 pub struct Kernel;
@@ -57,6 +58,11 @@ impl Tables for Kernel {
     fn heartbeat(&self) -> u64 {
         CONTROL.get(control::HEARTBEAT).copied().unwrap_or(0)
     }
+
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        verifier::forget(number)
+    }
 }
 
 /// The generation that decides for a workload; 0: nothing is refused.
@@ -90,7 +96,8 @@ impl Ruled {
     /// By the generation of the actor, or of the target.
     #[inline(always)]
     pub fn by(decision: Decision, actor: u32, target: u32) -> Self {
-        Self(decision.of_generation(if decision.is_of_target() { target } else { actor }))
+        let ruled = decision.of_generation(if decision.is_of_target() { target } else { actor });
+        Self(Decision(verifier::forget(ruled.0)))
     }
 
     /// As a hook that only sees can tell it: what it would refuse has gone through.

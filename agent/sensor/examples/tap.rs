@@ -22,6 +22,11 @@ fn main() {
             for hook in &sensor.hooks {
                 println!("{:>16} {:<28} {:?}", hook.point.program, hook.point.to.describe(), hook.state);
             }
+            for program in aya::programs::loaded_programs().flatten() {
+                // What the verifier went through is what a start costs.
+                let steps = program.verified_instruction_count().unwrap_or(0);
+                println!("{:>16} {steps:>8} instructions verified", program.name_as_str().unwrap_or("?"));
+            }
             println!("maps {} KiB", sensor.tables.bytes() / 1024);
             let until = Instant::now() + Duration::from_secs(seconds);
             let mut events = Vec::new();

@@ -6,10 +6,11 @@
 use crate::event::verdict;
 use crate::key::InodeKey;
 use crate::policy::{
-    Bindings, Class, Destination, DestinationKey, GROUPS, Grant, GrantKey, Group, Policy, SecretKey,
-    SecretRule, environment, exec, group, permit, protocol, row, set,
+    Bindings, Class, Destination, DestinationKey, GROUPS, Grant, GrantKey, Policy, SecretKey, SecretRule,
+    environment, exec, permit, protocol, row, set,
 };
 use crate::process::{facts, flags};
+use crate::refusals::Refusals;
 
 /// Where decisions find what they ask for.
 pub trait Tables {
@@ -27,6 +28,12 @@ pub trait Tables {
     fn now(&self) -> u64;
     /// The agent's last sign of life, boot clock, ns.
     fn heartbeat(&self) -> u64;
+
+    /// The same number; the kernel's verifier shall not remember how it came about.
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        number
+    }
 }
 
 /// A verdict with the rule that made it and the rule's generation, in one register: 8 bits verdict, 8 bits flags, 16
@@ -42,7 +49,7 @@ impl Decision {
     const OF_TARGET: u64 = 1 << 9;
 
     #[inline(always)]
-    const fn by(verdict: u8, rule: u32) -> Self {
+    pub(crate) const fn by(verdict: u8, rule: u32) -> Self {
         Self(verdict as u64 | (rule as u64 & 0xffff) << 16)
     }
 
@@ -153,7 +160,13 @@ const WOULD_BE: u32 = 2;
 
 impl Ruling {
     #[inline(always)]
-    fn decision(self, tables: &impl Tables) -> Decision {
+    fn decision(mut self, tables: &impl Tables) -> Decision {
+        self.refused = tables.forget(u64::from(self.refused)) as u32;
+        Decision(tables.forget(self.strictest(tables).0))
+    }
+
+    #[inline(always)]
+    fn strictest(self, tables: &impl Tables) -> Decision {
         if self.enforce != 0 && self.refused & REFUSED != 0 {
             let verdict =
                 if is_released(tables, self.release) { verdict::WOULD_DENY } else { verdict::DENIED };
@@ -403,18 +416,11 @@ pub fn egress(tables: &impl Tables, actor: &Actor, address: &[u8; 16], protocol:
         return Decision::ALLOWED;
     }
     let destination = destination(tables, actor.generation, address, protocol, port);
-    let silence = silence(tables);
-    let mut decision = Decision::ALLOWED;
-    let mut index = 0;
-    while index < GROUPS {
-        let group = &policy.groups[index];
-        if group.flags & group::PRESENT != 0 {
-            let strict = of_group(group, 1 << index, policy.bound, &destination, silence);
-            let is_excepted = destination.excepted & 1 << index != 0 && now < destination.until;
-            let told = if is_excepted { excepted(strict, destination.exception) } else { strict };
-            decision = decision.or(told);
-        }
-        index += 1;
+    let refusals = Refusals::of(policy, &destination, silence(tables));
+    let excepted = if now < destination.until { u32::from(destination.excepted) } else { 0 };
+    let decision = refusals.without(excepted).decision(policy);
+    if decision.verdict() == verdict::ALLOWED && refusals.any() & excepted != 0 {
+        return Decision(Decision::by(verdict::ALLOWED, destination.exception).0 | Decision::EXCEPTION);
     }
     decision
 }
@@ -437,38 +443,6 @@ fn destination(
     let of_all = DestinationKey { port: 0, ..of_port };
     let (of_port, of_all) = (tables.destination(&of_port), tables.destination(&of_all));
     of_port.or(of_all).copied().unwrap_or_default()
-}
-
-/// What one policy makes of a destination.
-#[inline(always)]
-fn of_group(group: &Group, bit: u8, bound: Bindings, to: &Destination, silence: u64) -> Decision {
-    // Any bound secret's destination will do; of one that isolates, its own alone.
-    let active = bound.and(group.bindings);
-    let permitted = !active.and(to.permits).is_empty();
-    // Before anything is read a secret's destinations are only named, which is enough.
-    let named = !group.bindings.and(to.permits).is_empty();
-    let isolated_elsewhere = !active.and(group.isolating).without(to.permits).is_empty();
-    let rule = if to.deny & bit != 0 {
-        group.egress_rule
-    } else if to.resolver != 0 {
-        0
-    } else if isolated_elsewhere {
-        group.binding_rule
-    } else if permitted || to.allow & bit != 0 {
-        0
-    } else if !active.is_empty() {
-        group.binding_rule
-    } else if group.flags & group::DEFAULT_DENY != 0 && !named {
-        group.egress_rule
-    } else {
-        0
-    };
-    if rule == 0 {
-        return Decision::ALLOWED;
-    }
-    let released = group.release != 0 && silence > group.release as u64 * 1_000_000_000;
-    let observes = group.flags & group::OBSERVES != 0 || released;
-    Decision::by(if observes { verdict::WOULD_DENY } else { verdict::DENIED }, rule)
 }
 
 /// Whether a bound secret of this generation forbids every other destination, replies included.
@@ -496,18 +470,5 @@ pub fn undirected(tables: &impl Tables, actor: &Actor, policy: &Policy) -> Decis
     if actor.is_free() {
         return Decision::ALLOWED;
     }
-    let mut decision = Decision::ALLOWED;
-    let mut index = 0;
-    while index < GROUPS {
-        let group = &policy.groups[index];
-        let limits = group.flags & group::DEFAULT_DENY != 0 || group.binding_rule != 0;
-        if group.flags & group::PRESENT != 0 && limits {
-            let rule = if group.binding_rule != 0 { group.binding_rule } else { group.egress_rule };
-            let observes = group.flags & group::OBSERVES != 0 || is_released(tables, group.release);
-            decision =
-                decision.or(Decision::by(if observes { verdict::WOULD_DENY } else { verdict::DENIED }, rule));
-        }
-        index += 1;
-    }
-    decision
+    Refusals::of_unknown(policy, silence(tables)).decision(policy)
 }

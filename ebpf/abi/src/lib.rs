@@ -15,6 +15,7 @@ pub mod key;
 pub mod map;
 pub mod policy;
 pub mod process;
+mod refusals;
 
 /// Version of everything in this crate. Pins of another version are never reused.
 pub const ABI_VERSION: u32 = 2;

@@ -44,6 +44,16 @@ impl Bindings {
         self.0[0] | self.0[1] == 0
     }
 
+    /// 1 if there is any, without a branch: its bytes are 0 or 0xff.
+    #[inline(always)]
+    pub const fn some(&self) -> u32 {
+        let mut all = self.0[0] | self.0[1];
+        all |= all >> 32;
+        all |= all >> 16;
+        all |= all >> 8;
+        all as u32 & 1
+    }
+
     /// Those in both.
     #[inline(always)]
     pub const fn and(self, other: Self) -> Self {
@@ -150,7 +160,7 @@ pub struct Group {
     pub egress_rule: u32,
     /// Number of the binding rule, or of the first of several.
     pub binding_rule: u32,
-    /// As [`Class::release`].
+    /// As [`Class::release`], where [`group::RELEASES`] is set.
     pub release: u32,
 }
 
@@ -162,6 +172,10 @@ pub mod group {
     pub const OBSERVES: u32 = 1 << 1;
     /// What is not named is refused, whatever was read.
     pub const DEFAULT_DENY: u32 = 1 << 2;
+    /// It has a binding rule.
+    pub const BINDS: u32 = 1 << 3;
+    /// Its `release` counts.
+    pub const RELEASES: u32 = 1 << 4;
 }
 
 /// One generation.

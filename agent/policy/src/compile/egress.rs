@@ -101,6 +101,12 @@ impl Context<'_> {
         out.egress_rule = self.numbers.rules(RuleKind::Egress, egress);
         let binding = rules().map(|(_, it)| it).filter(|it| binding_of(it).is_some());
         out.binding_rule = self.numbers.rules(RuleKind::Destinations, binding);
+        if out.binding_rule != 0 {
+            out.flags |= group::BINDS;
+        }
+        if out.release != 0 {
+            out.flags |= group::RELEASES;
+        }
         out
     }
 

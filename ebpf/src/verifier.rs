@@ -1,0 +1,15 @@
+//! What is done for the kernel's verifier alone.
+
+use core::sync::atomic::AtomicU64;
+
+/// Always 0, which the verifier cannot know.
+#[unsafe(no_mangle)]
+static ZERO: AtomicU64 = AtomicU64::new(0);
+
+/// The same number without its history: paths that differ in nothing else are verified once, not each with all that
+/// follows. Verification is most of an agent's start.
+#[inline(always)]
+pub fn forget(number: u64) -> u64 {
+    // SAFETY: a reference to a static is valid; volatile, because its value must not be assumed.
+    number ^ unsafe { core::ptr::read_volatile(ZERO.as_ptr()) }
+}
