@@ -13,3 +13,9 @@ pub fn forget(number: u64) -> u64 {
     // SAFETY: a reference to a static is valid; volatile, because its value must not be assumed.
     number ^ unsafe { core::ptr::read_volatile(ZERO.as_ptr()) }
 }
+
+/// As [`forget`], of an answer that is only needed later.
+#[inline(always)]
+pub fn forget_which(answer: bool) -> bool {
+    forget(u64::from(answer)) & 1 != 0
+}

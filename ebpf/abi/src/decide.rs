@@ -360,6 +360,7 @@ fn both_sides(
         }
         None => Decision::ALLOWED,
     };
+    let own = Decision(tables.forget(own.0));
     if target == actor.generation {
         return own;
     }
@@ -367,7 +368,7 @@ fn both_sides(
         Some(policy) => of_class(tables, class(policy), wanted, None),
         None => Decision::ALLOWED,
     };
-    own.or(Decision(theirs.0 | Decision::OF_TARGET))
+    own.or(Decision(tables.forget(theirs.0 | Decision::OF_TARGET)))
 }
 
 /// `grant` is the exception of one binary.

@@ -12,6 +12,7 @@ use crate::emit::count;
 use crate::identity;
 use crate::kernel::{Dentry, File, Inode, Read, Task};
 use crate::rules::{self, Kernel, Ruled};
+use crate::verifier;
 
 /// `PTRACE_MODE_*`, include/linux/ptrace.h.
 const PTRACE_MODE_ATTACH: u32 = 2;
@@ -121,5 +122,5 @@ fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64) -> boo
     };
     let ruled = Ruled::by(decision, own, theirs);
     touch.ruled = if touch.can_deny { ruled } else { ruled.seen() };
-    touch.can_deny && decision.is_denied()
+    verifier::forget_which(touch.can_deny && decision.is_denied())
 }

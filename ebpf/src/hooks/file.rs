@@ -15,6 +15,7 @@ use crate::identity;
 use crate::kernel::{Dentry, File, Inode, Read, Typed};
 use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, FILTER, POLICIES, PRIORITY, READS};
 use crate::rules::{self, Kernel, Ruled};
+use crate::verifier;
 
 /// `PROT_EXEC`, include/uapi/asm-generic/mman-common.h.
 const PROT_EXEC: u64 = 4;
@@ -282,7 +283,7 @@ pub fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64, ke
             bind(generation, rule);
         }
     }
-    denied
+    verifier::forget_which(denied)
 }
 
 /// The workload has read this secret: whatever policy comes later knows.
