@@ -28,6 +28,7 @@ use aya_ebpf::programs::{
 };
 use cofferdam_abi::event::how;
 use cofferdam_abi::hook::Hook;
+use kernel::Sock;
 
 /// What a refused call returns: `EPERM`.
 const REFUSED: i32 = -1;
@@ -167,6 +168,24 @@ fn socket_event(ctx: SockOpsContext) -> u32 {
 #[lsm(hook = "socket_create")]
 fn socket_create(ctx: LsmContext) -> i32 {
     after(ctx.arg(4), || hooks::socket::made(ctx.arg(0), ctx.arg::<i32>(3) != 0))
+}
+
+// int unix_stream_connect(struct sock *sock, struct sock *other, struct sock *newsk)
+#[lsm(hook = "unix_stream_connect")]
+fn unix_connect(ctx: LsmContext) -> i32 {
+    after(ctx.arg(3), || hooks::unix::reached(Sock::new(ctx.arg(1))))
+}
+
+// int unix_may_send(struct socket *sock, struct socket *other)
+#[lsm(hook = "unix_may_send")]
+fn unix_send(ctx: LsmContext) -> i32 {
+    after(ctx.arg(2), || hooks::unix::reached(Sock::of(ctx.arg(1))))
+}
+
+// int socket_sendmsg(struct socket *sock, struct msghdr *msg, int size)
+#[lsm(hook = "socket_sendmsg")]
+fn socket_send(ctx: LsmContext) -> i32 {
+    after(ctx.arg(3), || hooks::unix::sending(ctx.arg(0)))
 }
 
 // int task_kill(struct task_struct *p, struct kernel_siginfo *info, int sig, const struct cred *cred)

@@ -32,6 +32,8 @@ pub enum To {
     Host(String),
     /// A named set.
     Set(Set),
+    /// A unix socket, by its path in the container.
+    Unix(String),
 }
 
 /// A network, IPv4 as `::ffff:a.b.c.d`.
@@ -57,6 +59,8 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// Unix sockets.
+    Unix,
 }
 
 impl Network {
@@ -66,6 +70,11 @@ impl Network {
     /// The one address.
     pub fn of(address: IpAddr) -> Self {
         Self { address: mapped(address), length: 128 }
+    }
+
+    /// Of what stands for a unix socket: [`cofferdam_abi::policy::address_of_socket`].
+    pub fn of_socket(address: [u8; 16]) -> Self {
+        Self { address: u128::from_be_bytes(address), length: 128 }
     }
 
     /// The address in network order.
@@ -172,17 +181,18 @@ impl Protocol {
             Self::Any => &[protocol::TCP, protocol::UDP, protocol::OTHER],
             Self::Tcp => &[protocol::TCP],
             Self::Udp => &[protocol::UDP],
+            Self::Unix => &[protocol::UNIX],
         }
     }
 }
 
 impl Endpoint {
-    /// The networks that are written in the policy itself: none for a host.
+    /// The networks that are written in the policy itself: none for a host or a unix socket.
     pub fn networks(&self) -> Vec<Network> {
         match &self.to {
             To::Network(network) => vec![*network],
             To::Set(set) => set.addresses().iter().map(|address| Network::of(*address)).collect(),
-            To::Host(_) => Vec::new(),
+            To::Host(_) | To::Unix(_) => Vec::new(),
         }
     }
 
@@ -190,7 +200,8 @@ impl Endpoint {
     pub fn covers(&self, other: &Self) -> bool {
         let addresses = match (&self.to, &other.to) {
             (To::Host(mine), To::Host(its)) => mine == its,
-            (To::Host(_), _) | (_, To::Host(_)) => false,
+            (To::Unix(mine), To::Unix(its)) => mine == its,
+            (To::Host(_) | To::Unix(_), _) | (_, To::Host(_) | To::Unix(_)) => false,
             _ => {
                 let mine = self.networks();
                 other.networks().iter().all(|its| mine.iter().any(|it| it.holds(*its)))
@@ -227,6 +238,7 @@ impl fmt::Display for Endpoint {
             To::Network(network) => write!(f, "{network}")?,
             To::Host(name) => f.write_str(name)?,
             To::Set(set) => write!(f, "{set}")?,
+            To::Unix(path) => write!(f, "unix {path}")?,
         }
         for (index, range) in self.ports.0.iter().enumerate() {
             f.write_str(if index == 0 { " port " } else { "," })?;
@@ -236,7 +248,7 @@ impl fmt::Display for Endpoint {
             }
         }
         match self.protocol {
-            Protocol::Any => Ok(()),
+            Protocol::Any | Protocol::Unix => Ok(()),
             Protocol::Tcp => f.write_str("/tcp"),
             Protocol::Udp => f.write_str("/udp"),
         }

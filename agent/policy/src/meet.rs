@@ -30,7 +30,7 @@ pub fn meet(lists: &[&[Endpoint]]) -> bool {
 
 fn may_hold(endpoint: &Endpoint, address: Option<Network>, port: u16, number: u32) -> bool {
     let holds_address = match (&endpoint.to, address) {
-        (To::Host(_), _) => true,
+        (To::Host(_) | To::Unix(_), _) => true,
         (_, None) => false,
         (_, Some(address)) => endpoint.networks().iter().any(|network| network.holds(address)),
     };

@@ -188,12 +188,21 @@ impl Policy {
 
     /// Names of the hosts that it names, to be resolved.
     pub fn hosts(&self) -> BTreeSet<&str> {
+        self.endpoints().filter_map(Endpoint::host).collect()
+    }
+
+    /// Paths of the unix sockets that it names, to be resolved in each container.
+    pub fn sockets(&self) -> BTreeSet<&str> {
+        self.endpoints().filter_map(Endpoint::socket).collect()
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         let of_rules = self.rules.iter().flat_map(|rule| rule.says.endpoints());
         let of_exceptions = self.exceptions().filter_map(|(_, exception)| match &exception.allow {
             Allow::Endpoint(endpoint) => Some(endpoint),
             _ => None,
         });
-        of_rules.chain(of_exceptions).filter_map(Endpoint::host).collect()
+        of_rules.chain(of_exceptions)
     }
 }
 
@@ -352,6 +361,13 @@ impl Endpoint {
     fn host(&self) -> Option<&str> {
         match &self.to {
             crate::endpoint::To::Host(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    fn socket(&self) -> Option<&str> {
+        match &self.to {
+            crate::endpoint::To::Unix(path) => Some(path),
             _ => None,
         }
     }

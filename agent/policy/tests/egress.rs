@@ -6,7 +6,7 @@
 mod kit;
 
 use cofferdam_policy::{Order, OrderSays};
-use kit::{Case, minutes, object, wall};
+use kit::{Case, minutes, object, socket, wall};
 
 const DB: &str = "secrets: { id: db, secret: db-password, readers: any,
     destinations: [{ cidr: 10.20.0.0/16, ports: [5432], protocol: tcp }] }";
@@ -259,4 +259,49 @@ fn too_much_is_refused_with_its_numbers() {
     let one = "secrets: { id: s, secret: token, readers: any, destinations: [] }";
     let case = Case::of(["a", "b", "c", "d", "e"].map(|name| kit::policy(name, one)).into());
     insta::assert_snapshot!(case.compile().unwrap_err());
+}
+
+#[test]
+fn unix_sockets_of_others_are_destinations_that_must_be_named() {
+    let mut case = Case::one(
+        "secrets: { id: db, secret: db-password, readers: any,
+            destinations: [{ cidr: 10.20.0.0/16 }, { unix: /run/postgresql/.s.PGSQL.5432 }] }",
+    );
+    const NAMED: &str = "/run/postgresql/.s.PGSQL.5432";
+    case.sockets = [(NAMED.to_owned(), socket(NAMED))].into();
+    let mut world = case.world();
+    assert_eq!(world.sends_to_socket(Some("/run/docker.sock")), "allowed", "nothing was read yet");
+    world.begins("db-password");
+    assert_eq!(world.sends_to_socket(Some(NAMED)), "allowed");
+    for other in [Some("/run/docker.sock"), Some("/run/postgresql/.s.PGSQL.5433"), None] {
+        assert_eq!(world.sends_to_socket(other), "denied one/db", "{other:?}");
+    }
+    assert_eq!(world.sends("1.1.1.1", 443), "denied one/db");
+}
+
+#[test]
+fn a_socket_can_be_denied_and_everything_else_left_alone() {
+    let mut case = Case::one("egress: { id: out, deny: [{ unix: /run/docker.sock }] }");
+    case.sockets = [("/run/docker.sock".to_owned(), socket("/run/docker.sock"))].into();
+    let world = case.world();
+    assert_eq!(world.sends_to_socket(Some("/run/docker.sock")), "denied one/out");
+    assert_eq!(world.sends_to_socket(Some("/run/log")), "allowed");
+    assert_eq!(world.sends("1.1.1.1", 443), "allowed");
+}
+
+#[test]
+fn a_network_of_everything_holds_no_unix_socket() {
+    let case =
+        Case::one("egress: { id: out, default: deny, allow: [{ cidr: 0.0.0.0/0 }, { cidr: \"::/0\" }] }");
+    assert_eq!(case.world().sends_to_socket(Some("/run/docker.sock")), "denied one/out");
+}
+
+#[test]
+fn an_exception_for_everything_lets_unix_sockets_pass_until_it_ends() {
+    let world = Case::one(&format!(
+        "egress: {{ id: out, default: deny }}, exceptions: [{{ rule: out, allow: any, {EXCEPTION} }}]"
+    ))
+    .world();
+    assert_eq!(world.sends_to_socket(Some("/run/docker.sock")), "exception one/out");
+    assert_eq!(world.at(minutes(61)).sends_to_socket(Some("/run/docker.sock")), "denied one/out");
 }

@@ -405,6 +405,23 @@ fn of_class(tables: &impl Tables, class: &Class, wanted: u32, grant: Option<Gran
 /// May this workload send there? `address` is IPv6, or IPv4 as `::ffff:a.b.c.d`; `protocol` the IP protocol's number.
 #[inline(always)]
 pub fn egress(tables: &impl Tables, actor: &Actor, address: &[u8; 16], protocol: u8, port: u16) -> Decision {
+    let protocol = match protocol {
+        6 => protocol::TCP,
+        17 | 136 => protocol::UDP,
+        _ => protocol::OTHER,
+    };
+    outwards(tables, actor, address, protocol, port)
+}
+
+/// May this process send to a unix socket of another workload? `address` is [`crate::policy::address_of_socket`], or
+/// zeros where it has no name in any folder.
+#[inline(always)]
+pub fn unix(tables: &impl Tables, actor: &Actor, address: &[u8; 16]) -> Decision {
+    outwards(tables, actor, address, protocol::UNIX, 0)
+}
+
+#[inline(always)]
+fn outwards(tables: &impl Tables, actor: &Actor, address: &[u8; 16], protocol: u32, port: u16) -> Decision {
     if actor.is_free() {
         return Decision::ALLOWED;
     }
@@ -431,15 +448,10 @@ fn destination(
     tables: &impl Tables,
     generation: u32,
     address: &[u8; 16],
-    protocol: u8,
+    protocol: u32,
     port: u16,
 ) -> Destination {
     let class = tables.class(generation, address);
-    let protocol = match protocol {
-        6 => protocol::TCP,
-        17 | 136 => protocol::UDP,
-        _ => protocol::OTHER,
-    };
     let of_port = DestinationKey { generation, class, protocol, port: port as u32 };
     let of_all = DestinationKey { port: 0, ..of_port };
     let (of_port, of_all) = (tables.destination(&of_port), tables.destination(&of_all));

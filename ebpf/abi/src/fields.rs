@@ -97,6 +97,14 @@ macro_rules! kernel_fields {
             PROC_PID: "proc_inode" ["pid"] Pointer Kernel;
             PROC_VFS_INODE: "proc_inode" ["vfs_inode"] Place Kernel;
             PID_TASKS: "pid" ["tasks"] Place Kernel;
+            SOCKET_SK: "socket" ["sk"] Pointer Kernel;
+            SOCK_FAMILY: "sock" ["__sk_common.skc_family"] Int(2) Kernel;
+            SOCK_CGROUP: "sock" ["sk_cgrp_data.cgroup", "sk_cgrp_data.val"] Place Kernel;
+            UNIX_PEER: "unix_sock" ["peer"] Pointer Kernel;
+            UNIX_ADDRESS: "unix_sock" ["addr"] Pointer Kernel;
+            UNIX_DENTRY: "unix_sock" ["path.dentry"] Pointer Kernel;
+            UNIX_ADDRESS_USERS: "unix_address" ["refcnt"] Place Kernel;
+            UNIX_ADDRESS_NAME: "unix_address" ["name"] Place Kernel;
             REGS_NR: "pt_regs" ["orig_ax", "syscallno"] Place Kernel;
             OVL_VFS_INODE: "ovl_inode" ["vfs_inode"] Place Module("overlay");
             OVL_UPPER: "ovl_inode" ["__upperdentry"] Pointer Module("overlay");

@@ -55,7 +55,7 @@ numbered! {
         Query = 11 "query",
         /// A packet left a socket.
         Packet = 12 "packet",
-        /// A socket was made.
+        /// A socket was made, or one of another workload was reached.
         Socket = 13 "socket",
         /// Something was done to the agent, or to the kernel's programs.
         Protect = 14 "protect",

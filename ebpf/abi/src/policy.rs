@@ -347,6 +347,8 @@ pub mod protocol {
     pub const TCP: u32 = 6;
     /// UDP, UDP-Lite included.
     pub const UDP: u32 = 17;
+    /// A unix socket: its address is [`super::address_of_socket`], its port 0.
+    pub const UNIX: u32 = 1;
     /// Everything else.
     pub const OTHER: u32 = 0;
 }
@@ -401,6 +403,20 @@ pub const fn object_of_file(key: InodeKey) -> u64 {
 /// The object that a whole file system is.
 pub const fn object_of_filesystem(key: FilesystemKey) -> u64 {
     object_of_file(InodeKey { ino: 0, filesystem: key, generation: 0, reserved: 0 })
+}
+
+/// The address that stands for the unix sockets of one name in one folder, whoever binds them there: of the block that
+/// nobody has (100::/64, RFC 6666). `name` is its [`key_of_name`].
+pub const fn address_of_socket(folder: InodeKey, name: u64) -> [u8; 16] {
+    let mut address = [0; 16];
+    address[0] = 1;
+    let number = mix(object_of_file(folder) ^ name).to_be_bytes();
+    let mut index = 0;
+    while index < number.len() {
+        address[8 + index] = number[index];
+        index += 1;
+    }
+    address
 }
 
 /// The finaliser of MurmurHash3: a bijection that spreads every bit.

@@ -13,3 +13,4 @@ pub mod query;
 mod repeat;
 pub mod socket;
 pub mod syscalls;
+pub mod unix;

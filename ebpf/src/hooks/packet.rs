@@ -32,7 +32,7 @@ const STATE_CB_FLAG: i32 = 1 << 2;
 
 /// Whether anybody's packets are looked at: the one lookup that every packet pays.
 #[inline(always)]
-fn are_looked_at() -> bool {
+pub fn are_looked_at() -> bool {
     CONTROL.get(control::PACKETS).is_some_and(|looked_at| *looked_at != 0)
 }
 

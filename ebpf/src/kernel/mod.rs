@@ -4,6 +4,7 @@
 mod cgroup;
 mod exec;
 mod file;
+mod socket;
 mod task;
 
 use core::mem::MaybeUninit;
@@ -15,6 +16,7 @@ use cofferdam_abi::fields::ABSENT;
 use cofferdam_abi::kernel_fields;
 pub use exec::Bprm;
 pub use file::{Dentry, File, Inode};
+pub use socket::{Sock, UnixSock};
 pub use task::{Task, syscall_number};
 
 /// A global that carries a field's offset; frozen before load, so the verifier knows its value.

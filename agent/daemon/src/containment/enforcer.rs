@@ -3,20 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 
 use cofferdam_model::{Audit, AuditKind, BootTime, Peer, Record, Workload, WorkloadId};
 use cofferdam_policy::{
-    Binary, Compiled, Input, Object, Order, OrderSays, Policy, RuleKind, Selection, Tier, compile, is_guarded,
+    Compiled, Input, Object, Order, OrderSays, Policy, RuleKind, Selection, Tier, compile, is_guarded,
 };
 use cofferdam_sensor::abi::policy::{Bindings, row as flags};
-use cofferdam_sensor::{Generation, Root, TableError};
+use cofferdam_sensor::{Generation, TableError};
 
-use super::binaries;
 use super::guarding::Guarding;
 use super::held;
 use super::hosts::{self, Hosts};
+use super::inside::{self, Inside};
 use super::orders::Orders;
 use super::store::{Change, Store};
 use super::wall::Wall;
@@ -348,14 +347,14 @@ impl Enforcer {
         if !concerned {
             return self.without(workload, wanted.pending, pipeline);
         }
-        let (found, rooted) = self.binaries(workload, &wanted.selected, pipeline);
-        let Some(found) = found.or_else(|| (!wanted.orders.is_empty()).then(BTreeMap::new)) else {
+        let found = inside::look(workload, &wanted.selected, pipeline);
+        let Some(found) = found.or_else(|| (!wanted.orders.is_empty()).then(Inside::default)) else {
             // Without its root nobody is a reader: the baseline decides until it is there.
             let current = self.current.entry(workload.id).or_default();
             current.pending = Some("its root file system is not there yet".to_owned());
             return false;
         };
-        self.put(workload, &wanted, round, &found, rooted, pipeline, records)
+        self.put(workload, &wanted, round, &found, pipeline, records)
     }
 
     fn wanted<'a>(&self, workload: &Workload, round: &Round<'a>) -> Wanted<'a> {
@@ -400,34 +399,6 @@ impl Enforcer {
         false
     }
 
-    /// The files that its policies name; `None`: there is no root to look in yet. And whether it was looked at from
-    /// within.
-    fn binaries(
-        &self,
-        workload: &Workload,
-        selected: &[&Policy],
-        pipeline: &mut Pipeline,
-    ) -> (Option<BTreeMap<String, Vec<Binary>>>, bool) {
-        let globs: BTreeSet<&str> = selected.iter().flat_map(|policy| policy.binaries()).collect();
-        if globs.is_empty() {
-            return (Some(BTreeMap::new()), true);
-        }
-        let within = pipeline
-            .state
-            .processes
-            .running()
-            .filter(|process| process.workload == workload.id && !process.runtime)
-            .map(|process| PathBuf::from(format!("/proc/{}/root", process.key.pid)))
-            .find_map(|path| Root::open(&path).ok());
-        let rooted = within.is_some();
-        let on_host = || pipeline.state.roots.get(&workload.id).and_then(|path| Root::open(path).ok());
-        let root = within.or_else(on_host).or_else(|| {
-            // A unit has the host's.
-            (!workload.kind.is_container()).then(|| Root::open(Path::new("/")).ok()).flatten()
-        });
-        (root.map(|root| binaries::resolve(&root, globs, &mut pipeline.query)), rooted)
-    }
-
     /// Compiles, installs and assigns, if it is anything new.
     #[expect(clippy::too_many_arguments, reason = "what one workload shall have, and where to put it")]
     fn put(
@@ -435,8 +406,7 @@ impl Enforcer {
         workload: &Workload,
         wanted: &Wanted<'_>,
         round: &Round<'_>,
-        found: &BTreeMap<String, Vec<Binary>>,
-        rooted: bool,
+        found: &Inside,
         pipeline: &mut Pipeline,
         records: &mut Vec<Record>,
     ) -> bool {
@@ -447,8 +417,9 @@ impl Enforcer {
             policies: &wanted.selected,
             others: &wanted.others,
             objects: &round.objects,
-            binaries: found,
+            binaries: &found.binaries,
             names: &self.hosts.known,
+            sockets: &found.sockets,
             resolvers: &self.resolvers,
             orders: &wanted.orders,
             clock: self.wall.clock(),
@@ -461,7 +432,7 @@ impl Enforcer {
             && compile(&input(known.generation)).is_ok_and(|same| is_same(&same, known))
         {
             let current = self.current.entry(workload.id).or_default();
-            current.rooted |= rooted;
+            current.rooted |= found.rooted;
             current.pending.clone_from(&wanted.pending);
             return false;
         }
@@ -489,7 +460,7 @@ impl Enforcer {
         if let Some(before) = current.compiled.replace(compiled) {
             self.retired.push_back((round.now, before));
         }
-        current.rooted |= rooted;
+        current.rooted |= found.rooted;
         current.pending.clone_from(&wanted.pending);
         if says_more && (started || !is_first) {
             self.held.insert(workload.id);
@@ -541,15 +512,16 @@ impl Enforcer {
             owner: "cofferdam".to_owned(),
             reason: "nothing is decided for this container yet".to_owned(),
         }];
-        let (no_binaries, no_reads) = (BTreeMap::new(), BTreeSet::new());
+        let (nothing, no_reads) = (Inside::default(), BTreeSet::new());
         let input = |generation| Input {
             generation,
             workload: &host,
             policies: &[],
             others: &[],
             objects: &round.objects,
-            binaries: &no_binaries,
+            binaries: &nothing.binaries,
             names: &self.hosts.known,
+            sockets: &nothing.sockets,
             resolvers: &self.resolvers,
             orders: &orders,
             clock: self.wall.clock(),

@@ -7,6 +7,7 @@ pub mod enforcer;
 pub mod guarding;
 pub mod held;
 pub mod hosts;
+pub mod inside;
 pub mod names;
 pub mod orders;
 pub mod store;

@@ -59,7 +59,12 @@ fn of_rule(input: &Input<'_>, it: &Active<'_>, kind: RuleKind) -> Effective {
         }
     }
     match kind {
-        RuleKind::Egress | RuleKind::Destinations => why.extend(unknown_hosts(input, it)),
+        RuleKind::Egress | RuleKind::Destinations => {
+            why.extend(unknown_destinations(input, it));
+            if input.tier != Tier::Lsm {
+                why.push("unix sockets of other workloads are neither denied nor seen here".to_owned());
+            }
+        }
         RuleKind::Secret if !input.objects.iter().any(|of| cover(it, of, input.workload).is_some()) => {
             why.push("no such secret is on this node".to_owned());
         }
@@ -82,17 +87,28 @@ fn by_tier(tier: Tier, kind: RuleKind) -> EnforcedBy {
     }
 }
 
-fn unknown_hosts(input: &Input<'_>, it: &Active<'_>) -> Vec<String> {
+/// What the destinations name and is not there.
+fn unknown_destinations(input: &Input<'_>, it: &Active<'_>) -> Vec<String> {
     let excepted = it.exceptions.iter().filter_map(|held| match &held.exception.allow {
         Allow::Endpoint(endpoint) => Some(endpoint),
         _ => None,
     });
-    let hosts = it.rule.says.endpoints().into_iter().chain(excepted).filter_map(|to| match &to.to {
-        To::Host(name) => Some(name),
+    let unknown = |to: &To| match to {
+        To::Host(name) if input.names.get(name).is_none_or(Vec::is_empty) => {
+            Some(format!("{name} has no address"))
+        }
+        To::Unix(path) if !input.sockets.contains_key(path) => {
+            Some(format!("the folder of {path} is not there"))
+        }
         _ => None,
-    });
-    let is_unknown = |name: &&String| input.names.get(*name).is_none_or(Vec::is_empty);
-    hosts.filter(is_unknown).map(|name| format!("{name} has no address")).collect()
+    };
+    it.rule
+        .says
+        .endpoints()
+        .into_iter()
+        .chain(excepted)
+        .filter_map(|endpoint| unknown(&endpoint.to))
+        .collect()
 }
 
 fn binaries(input: &Input<'_>, it: &Active<'_>, by: &mut Vec<EnforcedBy>, why: &mut Vec<String>) {

@@ -118,7 +118,7 @@ impl Context<'_> {
         groups: &[Members],
         bindings: &Bindings,
     ) -> Result<(), CompileError> {
-        for number in [protocol::TCP, protocol::UDP, protocol::OTHER] {
+        for number in [protocol::TCP, protocol::UDP, protocol::UNIX, protocol::OTHER] {
             let of_protocol: Vec<&Entry> =
                 said.iter().copied().filter(|it| it.protocol.numbers().contains(&number)).collect();
             let ports: BTreeSet<u16> =
@@ -281,16 +281,18 @@ fn entries(input: &Input<'_>, active: &[Active<'_>], bindings: &Bindings) -> Vec
     entries
 }
 
-/// Exceptions that let every destination pass.
+/// Exceptions that let every destination pass, unix sockets too.
 fn for_everything(active: &[Active<'_>]) -> Vec<Entry> {
     let of_rule = |index: usize, it: &Active<'_>| -> Vec<Entry> {
         let is_of_egress = matches!(it.rule.says, Says::Egress(_)) || binding_of(it).is_some();
         let held = it.exceptions.iter().filter(|held| is_of_egress && held.exception.allow == Allow::Any);
-        held.map(|held| Entry {
-            says: Said::Excepted(index, held.until),
-            networks: None,
-            ports: Ports::default(),
-            protocol: Protocol::Any,
+        held.flat_map(|held| {
+            [Protocol::Any, Protocol::Unix].map(|protocol| Entry {
+                says: Said::Excepted(index, held.until),
+                networks: None,
+                ports: Ports::default(),
+                protocol,
+            })
         })
         .collect()
     };
@@ -302,6 +304,9 @@ fn networks(input: &Input<'_>, endpoint: &Endpoint) -> Vec<Network> {
         To::Host(name) => {
             let addresses = input.names.get(name).map_or(&[][..], Vec::as_slice);
             addresses.iter().map(|address| Network::of(address.to_canonical())).collect()
+        }
+        To::Unix(path) => {
+            input.sockets.get(path).map(|address| Network::of_socket(*address)).into_iter().collect()
         }
         To::Network(_) | To::Set(_) => endpoint.networks(),
     }

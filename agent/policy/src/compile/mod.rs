@@ -43,6 +43,9 @@ pub struct Input<'a> {
     pub binaries: &'a BTreeMap<String, Vec<Binary>>,
     /// The addresses of each name of [`Policy::hosts`].
     pub names: &'a BTreeMap<String, Vec<IpAddr>>,
+    /// What stands for the unix socket at each path of [`Policy::sockets`] in this workload: [`rows::address_of_socket`].
+    /// A path whose folder is not there is left out.
+    pub sockets: &'a BTreeMap<String, [u8; 16]>,
     /// The resolvers that the workload is configured with.
     pub resolvers: &'a [IpAddr],
     /// Orders that concern it.

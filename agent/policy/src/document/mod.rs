@@ -220,6 +220,8 @@ pub struct Endpoint {
     pub host: Option<Placed<String>>,
     /// A named set of addresses.
     pub set: Option<Set>,
+    /// A unix socket, by its path in the container: whoever listens there, in whatever container.
+    pub unix: Option<Placed<String>>,
     /// Ports, or ranges as `"8000-8010"`; all unless given.
     pub ports: Option<Placed<Vec<Placed<Port>>>>,
     /// Any unless given.
@@ -276,6 +278,8 @@ pub struct Allowance {
     pub host: Option<Placed<String>>,
     /// A named set of addresses.
     pub set: Option<Set>,
+    /// A unix socket, by its path in the container.
+    pub unix: Option<Placed<String>>,
     /// Ports; all unless given.
     pub ports: Option<Placed<Vec<Placed<Port>>>>,
     /// Any unless given.

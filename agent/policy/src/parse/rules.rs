@@ -202,11 +202,12 @@ impl Checker<'_> {
         let Placed { value: document::Allow::Only(given), at } = &given.allow else {
             return Some(Allow::Any);
         };
-        let Allowance { binary, cidr, host, set, ports, protocol } = given;
+        let Allowance { binary, cidr, host, set, unix, ports, protocol } = given;
         let parts = Parts {
             cidr: cidr.as_ref(),
             host: host.as_ref(),
             set: *set,
+            unix: unix.as_ref(),
             ports: ports.as_ref(),
             protocol: *protocol,
         };
@@ -222,7 +223,8 @@ impl Checker<'_> {
             }
             return Some(Allow::Endpoint(endpoint));
         };
-        if cidr.is_some() || host.is_some() || set.is_some() || ports.is_some() || protocol.is_some() {
+        let names_more = cidr.is_some() || host.is_some() || set.is_some() || unix.is_some();
+        if names_more || ports.is_some() || protocol.is_some() {
             self.refuse(*at, FIELD, "names a binary and a destination; write two exceptions");
         }
         if matches!(rule.says, Says::Egress(_)) {

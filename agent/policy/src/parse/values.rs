@@ -12,17 +12,19 @@ pub struct Parts<'a> {
     pub cidr: Option<&'a Placed<String>>,
     pub host: Option<&'a Placed<String>>,
     pub set: Option<Set>,
+    pub unix: Option<&'a Placed<String>>,
     pub ports: Option<&'a Placed<Vec<Placed<Port>>>>,
     pub protocol: Option<Transport>,
 }
 
 impl<'a> From<&'a document::Endpoint> for Parts<'a> {
     fn from(given: &'a document::Endpoint) -> Self {
-        let document::Endpoint { cidr, host, set, ports, protocol } = given;
+        let document::Endpoint { cidr, host, set, unix, ports, protocol } = given;
         Self {
             cidr: cidr.as_ref(),
             host: host.as_ref(),
             set: *set,
+            unix: unix.as_ref(),
             ports: ports.as_ref(),
             protocol: *protocol,
         }
@@ -77,18 +79,19 @@ impl Checker<'_> {
     }
 
     pub(super) fn endpoint(&mut self, field: &str, at: Place, given: &Parts<'_>) -> Option<Endpoint> {
-        let to = match (given.cidr, given.host, given.set) {
-            (Some(cidr), None, None) => match cidr.value.parse() {
+        let to = match (given.cidr, given.host, given.set, given.unix) {
+            (Some(cidr), None, None, None) => match cidr.value.parse() {
                 Ok(network) => To::Network(network),
                 Err(reason) => {
                     self.refuse(cidr.at, format!("{field}.cidr"), reason);
                     return None;
                 }
             },
-            (None, Some(host), None) => To::Host(self.host(field, host)?),
-            (None, None, Some(set)) => To::Set(set),
+            (None, Some(host), None, None) => To::Host(self.host(field, host)?),
+            (None, None, Some(set), None) => To::Set(set),
+            (None, None, None, Some(path)) => return self.unix(field, at, path, given),
             _ => {
-                self.refuse(at, field, "must have exactly one of `cidr`, `host` and `set`");
+                self.refuse(at, field, "must have exactly one of `cidr`, `host`, `set` and `unix`");
                 return None;
             }
         };
@@ -102,6 +105,23 @@ impl Checker<'_> {
             Some(Transport::Udp) => Protocol::Udp,
         };
         Some(Endpoint { to, ports, protocol })
+    }
+
+    fn unix(&mut self, field: &str, at: Place, path: &Placed<String>, given: &Parts<'_>) -> Option<Endpoint> {
+        if given.ports.is_some() || given.protocol.is_some() {
+            self.refuse(at, field, "has `ports` or `protocol`, which a unix socket has not");
+            return None;
+        }
+        let text = &path.value;
+        let name = text.rsplit('/').next().unwrap_or_default();
+        let is_walk = text.split('/').any(|part| part == ".." || part == ".");
+        let is_name = (1..cofferdam_abi::policy::KEY_NAME_LEN).contains(&name.len());
+        if !text.starts_with('/') || !is_name || is_walk || text.contains(['*', '?', '\0']) {
+            let reason = format!("`{text}` is no absolute path of a socket in the container");
+            self.refuse(path.at, format!("{field}.unix"), reason);
+            return None;
+        }
+        Some(Endpoint { to: To::Unix(text.clone()), ports: Ports::default(), protocol: Protocol::Unix })
     }
 
     fn host(&mut self, field: &str, given: &Placed<String>) -> Option<String> {

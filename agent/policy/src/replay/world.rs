@@ -93,6 +93,8 @@ impl<'a> Wanted<'a> {
             objects,
             binaries: &binaries.resolve(self.selected.iter().flat_map(|policy| policy.binaries())),
             names: past.names,
+            // No journal row tells of what went over a unix socket.
+            sockets: &BTreeMap::new(),
             resolvers: past.resolvers,
             orders: &[],
             clock: CLOCK,

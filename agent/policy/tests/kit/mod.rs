@@ -7,7 +7,7 @@ use std::path::Path;
 use cofferdam_abi::decide::{self, Actor, Decision};
 use cofferdam_abi::event::verdict;
 use cofferdam_abi::key::InodeKey;
-use cofferdam_abi::policy::{KEY_NAME_LEN, key_of_name};
+use cofferdam_abi::policy::{KEY_NAME_LEN, address_of_socket, key_of_name};
 use cofferdam_abi::process::{facts, flags};
 use cofferdam_model::{
     BootTime, CgroupId, Clock, ContainerId, Runtime, SecretKind, SecretRef, WallTime, Workload, WorkloadId,
@@ -128,6 +128,7 @@ pub struct Case {
     pub flat: Vec<&'static str>,
     pub multi_call: Vec<&'static str>,
     pub names: BTreeMap<String, Vec<IpAddr>>,
+    pub sockets: BTreeMap<String, [u8; 16]>,
     pub resolvers: Vec<IpAddr>,
     pub orders: Vec<Order>,
     pub read: BTreeSet<u64>,
@@ -146,6 +147,7 @@ impl Case {
             flat: Vec::new(),
             multi_call: Vec::new(),
             names: BTreeMap::new(),
+            sockets: BTreeMap::new(),
             resolvers: Vec::new(),
             orders: Vec::new(),
             read: BTreeSet::new(),
@@ -184,6 +186,7 @@ impl Case {
             others: &self.others.iter().collect::<Vec<_>>(),
             objects: &self.objects,
             binaries: &self.binaries(),
+            sockets: &self.sockets,
             names: &self.names,
             resolvers: &self.resolvers,
             orders: &self.orders,
@@ -205,6 +208,14 @@ impl Case {
         tables.set_time(NOW);
         World { compiled, tables }
     }
+}
+
+/// What stands for a unix socket: its folder is told by its path.
+pub fn socket(path: &str) -> [u8; 16] {
+    let (folder, name) = path.rsplit_once('/').unwrap();
+    let mut bytes = [0; KEY_NAME_LEN];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    address_of_socket(file(folder), key_of_name(&bytes))
 }
 
 /// A verdict in words, with the rule that made it.
@@ -276,6 +287,12 @@ impl World {
             IpAddr::V6(address) => address.octets(),
         };
         decide::egress(&self.tables, &process("/app/server"), &octets, protocol, port)
+    }
+
+    /// To a unix socket of another workload: one of [`socket`], or `None` for one without a name in a folder.
+    pub fn sends_to_socket(&self, path: Option<&str>) -> Told {
+        let address = path.map(socket).unwrap_or_default();
+        self.told(decide::unix(&self.tables, &process("/app/server"), &address))
     }
 
     /// By TCP.

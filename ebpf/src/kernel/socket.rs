@@ -1,0 +1,81 @@
+//! `struct sock`, `struct unix_sock`, `struct unix_address`.
+
+use super::{Cgroup, Dentry, Probed, Read, inside, offset, probe};
+
+/// `AF_UNIX`, include/linux/socket.h.
+const AF_UNIX: u16 = 1;
+
+/// A socket as protocols see it.
+#[derive(Clone, Copy)]
+pub struct Sock(*const u8);
+
+/// A unix socket.
+#[derive(Clone, Copy)]
+pub struct UnixSock(*const u8);
+
+impl Sock {
+    #[inline(always)]
+    pub fn new(at: *const u8) -> Self {
+        Self(at)
+    }
+
+    /// Of a `struct socket`.
+    #[inline(always)]
+    pub fn of(socket: *const u8) -> Self {
+        // SAFETY: called with sockets only; the field is a pointer; cannot fault.
+        Self(unsafe { Probed::read(socket, offset::SOCKET_SK) })
+    }
+
+    #[inline(always)]
+    pub fn as_unix(self) -> Option<UnixSock> {
+        // SAFETY: `self` is a sock by construction; the field is a 2-byte integer; cannot fault.
+        let family: u16 = unsafe { Probed::read(self.0, offset::SOCK_FAMILY) };
+        (family == AF_UNIX).then_some(UnixSock(self.0))
+    }
+}
+
+impl UnixSock {
+    /// The cgroup v2 of whoever made it.
+    #[inline(always)]
+    pub fn cgroup(self) -> Cgroup {
+        Cgroup::new(probe(inside(self.0, offset::SOCK_CGROUP)))
+    }
+
+    /// The one that it is connected to.
+    #[inline(always)]
+    pub fn peer(self) -> Option<Self> {
+        // SAFETY: a unix_sock begins with its sock; the field is a pointer; cannot fault.
+        let peer: *const u8 = unsafe { Probed::read(self.0, offset::UNIX_PEER) };
+        (!peer.is_null()).then_some(Self(peer))
+    }
+
+    /// Its name in a folder, if it is bound to one; its connections have that of the socket that listens.
+    #[inline(always)]
+    pub fn dentry(self) -> Option<Dentry> {
+        // SAFETY: as above.
+        let dentry: *const u8 = unsafe { Probed::read(self.0, offset::UNIX_DENTRY) };
+        (!dentry.is_null()).then(|| Dentry::new(dentry))
+    }
+
+    /// Whether it was made for a connection that somebody else opened: such share the address of the socket that
+    /// listens (`unix_stream_connect`, net/unix/af_unix.c), which nobody can bind a second time.
+    #[inline(always)]
+    pub fn is_accepted(self) -> bool {
+        // SAFETY: as above.
+        let address: *const u8 = unsafe { Probed::read(self.0, offset::UNIX_ADDRESS) };
+        !address.is_null() && probe::<i32>(inside(address, offset::UNIX_ADDRESS_USERS)) > 1
+    }
+
+    /// Address of the path that it was bound to, without the NUL that begins an abstract name; null if unnamed.
+    #[inline(always)]
+    pub fn path_at(self) -> *const u8 {
+        // SAFETY: as above.
+        let address: *const u8 = unsafe { Probed::read(self.0, offset::UNIX_ADDRESS) };
+        if address.is_null() {
+            return address;
+        }
+        // struct sockaddr_un: the family's two bytes come first.
+        let path = inside(address, offset::UNIX_ADDRESS_NAME).wrapping_add(2);
+        if probe::<u8>(path) == 0 { path.wrapping_add(1) } else { path }
+    }
+}
