@@ -10,4 +10,4 @@ pub use attack::{Attack, Came, Decider, as_one};
 pub use contained::{Contained, Destination, Kind, PASSWORD, SECRET_AT, rule};
 pub use evidence::{Evidence, Trace, Witness};
 pub use table::table;
-pub use technique::{Answer, Outcome, Outcomes, Technique};
+pub use technique::{Answer, Outcome, Outcomes, Technique, UNIX_UNSEEN};

@@ -56,6 +56,9 @@ pub enum Answer {
     Timeline,
 }
 
+/// What comes of a way over a unix socket where no LSM program runs.
+pub const UNIX_UNSEEN: Outcome = Outcome::Missed("no hook of this tier sees unix sockets");
+
 impl Outcomes {
     /// The same everywhere.
     pub const fn everywhere(outcome: Outcome) -> Self {

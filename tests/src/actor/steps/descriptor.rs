@@ -80,10 +80,13 @@ pub(super) fn listen(given: &Given<'_>, hands: &mut Hands) -> Done {
     Ok(String::new())
 }
 
-/// `send-fd NAME SOCKET`: hands a held descriptor on.
+/// `send-fd NAME SOCKET`: hands a held descriptor on, to who listens there or over a connection that is held.
 pub(super) fn send(given: &Given<'_>, hands: &mut Hands) -> Done {
     let (name, at) = (given.text(0, "name")?, given.text(1, "socket")?);
-    let stream = UnixStream::connect(at).doing(|| format!("connecting to {at}"))?;
+    let stream = match hands.held(at) {
+        Ok(held) => UnixStream::from(held.try_clone_to_owned().doing(|| format!("taking up {at}"))?),
+        Err(_) => UnixStream::connect(at).doing(|| format!("connecting to {at}"))?,
+    };
     let descriptors = [hands.held(name)?.as_raw_fd()];
     let message = [ControlMessage::ScmRights(&descriptors)];
     let byte = [IoSlice::new(b"x")];
@@ -92,10 +95,14 @@ pub(super) fn send(given: &Given<'_>, hands: &mut Hands) -> Done {
     Ok(String::new())
 }
 
-/// `receive-fd SOCKET NAME`: takes one descriptor and keeps it.
+/// `receive-fd SOCKET NAME`: takes one descriptor and keeps it, from who connects there or over a connection that is
+/// held.
 pub(super) fn receive(given: &Given<'_>, hands: &mut Hands) -> Done {
     let (at, name) = (given.text(0, "socket")?, given.text(1, "name")?);
-    let (stream, _) = hands.listener(at)?.accept().doing(|| format!("waiting at {at}"))?;
+    let stream = match hands.held(at) {
+        Ok(held) => UnixStream::from(held.try_clone_to_owned().doing(|| format!("taking up {at}"))?),
+        Err(_) => hands.listener(at)?.accept().doing(|| format!("waiting at {at}"))?.0,
+    };
     let descriptor = received(&stream).doing(|| format!("receiving at {at}"))?;
     // The kernel leaves a descriptor out that it does not let through.
     let Some(descriptor) = descriptor else {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::ptr;
 
 use nix::errno::Errno;
@@ -30,6 +30,20 @@ pub(super) fn connect_unix(given: &Given<'_>, hands: &mut Hands) -> Done {
     let stream = UnixStream::connect(at).doing(|| format!("connecting to {at}"))?;
     hands.hold(name, OwnedFd::from(stream));
     Ok(String::new())
+}
+
+/// `listen-datagrams NAME SOCKET`
+pub(super) fn listen_datagrams(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, at) = (given.text(0, "name")?, given.text(1, "socket")?);
+    hands.hold(name, UnixDatagram::bind(at).doing(|| format!("listening at {at}"))?.into());
+    Ok(String::new())
+}
+
+/// `send-datagram SOCKET`
+pub(super) fn send_datagram(given: &Given<'_>, _: &mut Hands) -> Done {
+    let at = given.text(0, "socket")?;
+    let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"x", at));
+    sent.map(|_| String::new()).doing(|| format!("sending to {at}"))
 }
 
 /// `accept NAME SOCKET`: takes a connection to where `listen-fd` listens, and keeps it.

@@ -67,6 +67,8 @@ const STEPS: &[(&str, Action)] = &[
     ("connect-held", exit::connect),
     ("connect-unix", exit::connect_unix),
     ("accept", exit::accept),
+    ("listen-datagrams", exit::listen_datagrams),
+    ("send-datagram", exit::send_datagram),
     ("send-held", exit::send_byte),
     ("sendfile", exit::sendfile),
     ("splice", exit::splice),

@@ -9,7 +9,7 @@ use crate::stage::{Scenario, Went};
 pub(super) const SCENARIO: Scenario = Scenario::technique(
     "bypass/descriptor-across-pods",
     Technique {
-        what: "takes the descriptor in another container",
+        what: "takes the descriptor in another container that has connected",
         outcomes: Outcomes::lsm_or(Outcome::Missed(
             "no hook of this tier sees a descriptor that is received",
         )),
@@ -25,10 +25,13 @@ fn play(attack: &Attack<'_, '_>) -> Result<Came> {
     let thief = attack.stage().container().with_writable(&shared, "/shared").start()?;
     let main = contained.container();
     main.does("hold", &["passed-across", PASSWORD])?.went_through()?;
-    thief.does("listen-fd", &[SOCKET])?.went_through()?;
-    main.does("send-fd", &["passed-across", SOCKET])?.went_through()?;
+    // An answer to who has connected is let through: what it carries must not be.
+    main.does("listen-fd", &[SOCKET])?.went_through()?;
+    thief.does("connect-unix", &["asked", SOCKET])?.went_through()?;
+    main.does("accept", &["asked", SOCKET])?.went_through()?;
+    main.does("send-fd", &["passed-across", "asked"])?.went_through()?;
     let decider = Some((contained.policy().name(), rule::SECRET));
     attack.by(&thief, Trace::Access(AccessKind::Receive), decider, || {
-        thief.does("receive-fd", &[SOCKET, "stolen"])
+        thief.does("receive-fd", &["asked", "stolen"])
     })
 }

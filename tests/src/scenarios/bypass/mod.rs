@@ -19,9 +19,11 @@ mod daemon;
 mod data_swap;
 mod descriptor_across_pods;
 mod descriptor_in_pod;
+mod descriptor_sent_across;
 mod device_reused;
 mod dns_tunnel;
 mod early_connection;
+mod early_unix_connection;
 mod environ;
 mod environ_across;
 mod environ_of_thread;
@@ -33,6 +35,8 @@ mod held_before;
 mod inherited;
 mod inherited_mapped;
 mod local_proxy;
+mod local_proxy_datagram;
+mod local_proxy_unix;
 mod mapped_address;
 mod memfd;
 mod memfd_any;
@@ -105,6 +109,7 @@ pub(super) const ALL: &[Scenario] = &[
     uring_send::SCENARIO,
     descriptor_in_pod::SCENARIO,
     descriptor_across_pods::SCENARIO,
+    descriptor_sent_across::SCENARIO,
     other_workload::SCENARIO,
     pidfd_getfd::SCENARIO,
     inherited::SCENARIO,
@@ -158,10 +163,13 @@ pub(super) const ALL: &[Scenario] = &[
     packet::SCENARIO,
     vsock::SCENARIO,
     local_proxy::SCENARIO,
+    local_proxy_unix::SCENARIO,
+    local_proxy_datagram::SCENARIO,
     forged_names::SCENARIO,
     dns_tunnel::SCENARIO,
     resolver_tunnel::SCENARIO,
     early_connection::SCENARIO,
+    early_unix_connection::SCENARIO,
     agent_signalled::SCENARIO,
     agent_traced::SCENARIO,
     agent_pins::SCENARIO,
