@@ -48,8 +48,49 @@ pub fn known(tgid: u32) -> Option<*mut ProcessState> {
 /// read the task.
 #[inline(always)]
 pub fn current(hook: Hook) -> Option<*mut ProcessState> {
-    let tgid = current_tgid();
-    known(tgid).or_else(|| adopt(Task::current(), hook))
+    let (task, tgid) = (Task::current(), current_tgid());
+    if let Some(state) = known(tgid) {
+        // SAFETY: a pointer out of a map is valid until the program ends; the helper has no preconditions.
+        let (start, cgroup, now_in) = unsafe { ((*state).start, (*state).cgroup, bpf_get_current_cgroup_id()) };
+        if start == task.start() {
+            if cgroup != now_in {
+                moved(state, task, hook);
+            }
+            return Some(state);
+        }
+        // It is another one's, whose end was not seen.
+        let _ = PROCESSES.remove(tgid);
+    }
+    adopt(task, hook)
+}
+
+/// The caller is elsewhere than is known. The kernel leaves the program of a tracepoint out that runs already on that
+/// processor (`recursion_misses`): what decides finds it out here.
+#[inline(never)]
+fn moved(state: *mut ProcessState, task: Task, hook: Hook) {
+    // SAFETY: as above; moves of one process are serialised by the kernel, and the caller is in the new place already.
+    let state = unsafe { &mut *state };
+    let cgroup = task.cgroup().id();
+    let workload = workload_of(cgroup);
+    if workload == 0 || workload == state.workload {
+        return;
+    }
+    count(hook, Reason::UnknownProcess, workload);
+    if is_container(state.workload) {
+        // Wherever it went, it is the container's.
+        state.cgroup = cgroup;
+        state.flags |= flags::MIGRATED;
+        return;
+    }
+    enter(state, task.cgroup());
+    state.flags |= flags::UNSEEN_ENTRY;
+    if let Some(file) = task.executable() {
+        (state.binary, state.facts) = describe(file.inode(), task, workload);
+        // Whoever runs a file of its own root has been handed over to; so has everything in a unit.
+        if state.facts & (facts::ON_ROOT | facts::HOST_MOUNTS) == facts::ON_ROOT || !is_container(workload) {
+            state.flags &= !flags::RUNTIME;
+        }
+    }
 }
 
 /// The caller's state for programs that may not read the task (cgroup hooks): only what the table holds.
@@ -97,7 +138,24 @@ pub fn adopt(task: Task, hook: Hook) -> Option<*mut ProcessState> {
     if PROCESSES.insert(tgid, &state, u64::from(BPF_NOEXIST)).is_err() && known(tgid).is_none() {
         count(hook, Reason::ProcessTableFull, state.workload);
     }
-    known(tgid)
+    let state = known(tgid)?;
+    inherit(state);
+    Some(state)
+}
+
+/// A process whose fork was not seen has this of its parent, where that is known and both run the same program.
+#[inline(always)]
+fn inherit(child: *mut ProcessState) {
+    // SAFETY: pointers out of a map are valid until the program ends.
+    unsafe {
+        let Some(parent) = known((*child).ppid) else { return };
+        let of_parent =
+            (*parent).workload == (*child).workload && (*parent).binary.ino == (*child).binary.ino;
+        if of_parent {
+            let heritage = flags::FOREIGN_CODE | flags::EXEC_SESSION | flags::TAINTED | flags::RUNTIME;
+            (*child).flags |= (*parent).flags & heritage;
+        }
+    }
 }
 
 /// Key of an executable's inode and bits of [`facts`] about it, as the task sees it.

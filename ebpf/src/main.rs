@@ -45,7 +45,14 @@ fn after(earlier: i32, refuses: impl FnOnce() -> bool) -> i32 {
 // void sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 #[btf_tracepoint(function = "sched_process_exec")]
 fn process_exec(ctx: BtfTracePointContext) -> i32 {
-    hooks::exec::executed(ctx.arg(0), ctx.arg(2));
+    hooks::exec::executed(ctx.arg(2));
+    0
+}
+
+// void bprm_committed_creds(const struct linux_binprm *bprm)
+#[lsm(hook = "bprm_committed_creds")]
+fn exec_done(ctx: LsmContext) -> i32 {
+    hooks::exec::executed(ctx.arg(0));
     0
 }
 

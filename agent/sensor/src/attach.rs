@@ -129,7 +129,17 @@ pub const ATTACH_POINTS: &[AttachPoint] = &[
         program: "process_exec",
         hook: Hook::Exec,
         to: AttachTo::Tracepoint("sched_process_exec"),
-        tiers: BOTH,
+        tiers: TRACEPOINT,
+        required: true,
+        sees: "executed files by inode, and where they come from",
+        without: "no binary can be named",
+    },
+    // The kernel may leave a tracepoint's program out where it runs already on that processor; never one of LSM.
+    AttachPoint {
+        program: "exec_done",
+        hook: Hook::Exec,
+        to: AttachTo::Lsm("bprm_committed_creds"),
+        tiers: LSM,
         required: true,
         sees: "executed files by inode, and where they come from",
         without: "no binary can be named",

@@ -139,9 +139,7 @@ impl Actor {
     #[inline(always)]
     const fn is_of_image(&self) -> bool {
         let written = facts::OVERLAY_UPPER | facts::MEMFD | facts::UNLINKED;
-        // One that executes may run another program already: the kernel may leave the tracepoint out that tells so.
-        let unsure = flags::FOREIGN_CODE | flags::EXECUTING;
-        self.facts & written == 0 && self.flags & unsure == 0
+        self.facts & written == 0 && self.flags & flags::FOREIGN_CODE == 0
     }
 }
 

@@ -22,10 +22,6 @@ pub mod flags {
     pub const UNTOLD: u32 = 1 << 7;
     /// Its program has mapped code that did not come with the image.
     pub const FOREIGN_CODE: u32 = 1 << 8;
-    /// The program that is being executed has: becomes `FOREIGN_CODE` with it.
-    pub const FOREIGN_NEXT: u32 = 1 << 9;
-    /// An exec has been let through and has not ended, or failed later.
-    pub const EXECUTING: u32 = 1 << 10;
 }
 
 /// Facts about an executable's file, from which user space tells its origin.

@@ -38,9 +38,6 @@ pub fn checked(bprm: *const u8) -> bool {
     if bprm.is_script() {
         return false;
     }
-    // What is mapped from now on is the new program's.
-    state.flags &= !flags::FOREIGN_NEXT;
-    state.flags |= flags::EXECUTING;
     // Keyed by the exec itself: by its end the calling thread may have taken the leader's id.
     // One that finds no room loses the script's inode, not the exec: evidence, counted.
     if SCRIPTS.insert(bprm.address(), &script, 0).is_err() {
@@ -88,18 +85,18 @@ pub fn code_mapped(file: *const u8) {
     }
     let (_, facts) = identity::describe(File::<Probed>::new(file).inode(), Task::current(), state.workload);
     if decide::origin(facts) & (exec::WRITTEN | exec::MEMFD | exec::DELETED) != 0 {
-        let next = if state.flags & flags::EXECUTING != 0 { flags::FOREIGN_NEXT } else { 0 };
-        state.flags |= flags::FOREIGN_CODE | next;
+        state.flags |= flags::FOREIGN_CODE;
     }
 }
 
-/// A process has executed a file.
+/// A process has executed a file, which it cannot go back from. Nothing of the new program is mapped yet where an LSM
+/// hook tells it.
 #[inline(always)]
-pub fn executed(task: *const u8, bprm: *const u8) {
+pub fn executed(bprm: *const u8) {
     if !is_active() {
         return;
     }
-    let (task, bprm) = (Task::new(task), Bprm::new(bprm));
+    let (task, bprm) = (Task::current(), Bprm::new(bprm));
     let Some(state) = identity::current(Hook::Exec) else { return };
     // SAFETY: a pointer out of a map is valid until the program ends; only the process itself and whoever moves it
     // between cgroups write here, field by field.
@@ -108,10 +105,7 @@ pub fn executed(task: *const u8, bprm: *const u8) {
     let moment = Moment::now();
     state.exec = moment.id();
     state.uid = task.uid();
-    state.flags &= !(flags::FORKED | flags::ADOPTED | flags::FOREIGN_CODE | flags::EXECUTING);
-    if state.flags & flags::FOREIGN_NEXT != 0 {
-        state.flags = state.flags & !flags::FOREIGN_NEXT | flags::FOREIGN_CODE;
-    }
+    state.flags &= !(flags::FORKED | flags::ADOPTED | flags::FOREIGN_CODE);
 
     let inode = bprm.file().inode();
     // Whatever is executed in a unit is the unit's: only containers are set up from within.
