@@ -23,6 +23,7 @@ mod state;
 mod status;
 mod threads;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -65,7 +66,12 @@ pub struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_env("COFFERDAM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(is_terminal)
+        .with_writer(std::io::stderr)
+        .init();
     if args.unload {
         let guard = containment::guarding::end(&args.socket).context("cannot end the guard");
         return done(cofferdam_sensor::unload(&args.pin_dir).context("cannot unload").and(guard));

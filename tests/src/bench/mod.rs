@@ -41,4 +41,4 @@ pub use policy::Policy;
 pub use secret::Secret;
 pub use tap::Tap;
 pub use vault::Vault;
-pub use wait::until;
+pub use wait::{Look, until};

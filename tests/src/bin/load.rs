@@ -33,6 +33,8 @@ mod opener;
 mod ops;
 #[path = "../load/options.rs"]
 mod options;
+#[path = "../load/rules.rs"]
+mod rules;
 #[path = "../load/stats.rs"]
 mod stats;
 #[path = "../load/translated/mod.rs"]
@@ -92,6 +94,8 @@ enum Experiment {
     Footprint,
     /// How soon an access is told
     Latency,
+    /// What rules cost, few and many
+    Rules,
     /// What a miss costs, read in the translated programs
     Translated,
 }
@@ -104,6 +108,7 @@ impl Experiment {
             Self::Firsts => exact::firsts(options),
             Self::Footprint => footprint::run(options),
             Self::Latency => latency::run(options),
+            Self::Rules => rules::run(options),
             Self::Translated => translated::run(),
         }
     }

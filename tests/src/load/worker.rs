@@ -54,6 +54,11 @@ impl Worker {
         Ok(Self { child, questions, answers })
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Costs of the operations.
     pub(crate) fn operations(&mut self, rounds: u32) -> Result<Costs> {
         self.ask(&format!("{OPERATIONS} {rounds}"))

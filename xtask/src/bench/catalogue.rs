@@ -70,6 +70,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
     bounded("compile", "unpack and compile", 1.01),
 ];
 
+/// As much with many rules as with few, to what the measurement repeats to.
+const SAME: Bound = Bound::Ratio(1.01);
+const SAME_CONNECT: Bound = Bound::Ratio(1.02);
+
 /// The macro workload, whose bound on this machine is looser.
 pub(super) const COMPILE: &str = "compile";
 /// That bound.
@@ -149,6 +153,20 @@ pub(super) const SINGLES: &[(&str, &[Single])] = &[
             must("footprint", "together", "together", Bound::AtMost(64.0)),
             told("footprint", "idle_cpu", "CPU time while nothing happens"),
             must("footprint", "lost", "events lost", Bound::Exactly(0.0)),
+        ],
+    ),
+    (
+        "1,000 workloads with ten rules each, next to one alone",
+        &[
+            told("rules", "rules", "rules"),
+            must("rules", "open", "open and close a file", SAME),
+            must("rules", "open_beside_file", "… beside a secret file", SAME),
+            must("rules", "open_secret", "… that is a secret, again", SAME),
+            must("rules", "open_secret_in_tree", "… in a folder of secrets", SAME),
+            must("rules", "connect", "connect over TCP, and close", SAME_CONNECT),
+            told("rules", "change.rows", "rows of a policy that changes"),
+            timed("rules", "change.ms", "… until they are in the kernel", Bound::AtMost(10.0)),
+            must("rules", "lost", "events lost", Bound::Exactly(0.0)),
         ],
     ),
     (

@@ -61,7 +61,7 @@ pub(super) fn on_this_machine(places: &Places, quick: bool) -> Result<Run> {
     command
         .arg("run")
         .args(quick.then_some("--quick"))
-        .args(["cost", "repeats", "firsts", "latency", "footprint"])
+        .args(["cost", "rules", "repeats", "firsts", "latency", "footprint"])
         .env(BIN_DIR, places.bin_dir())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
@@ -82,7 +82,7 @@ pub(super) fn on_this_machine(places: &Places, quick: bool) -> Result<Run> {
 
 /// Instructions, and then time, in a virtual machine.
 pub(super) fn in_a_guest(places: &Places, all: &Kernels, kernel: &Kernel, quick: bool) -> Result<[Run; 2]> {
-    let counted: &[&str] = &["--clock", "instructions", "cost", "translated"];
+    let counted: &[&str] = &["--clock", "instructions", "cost", "rules", "translated"];
     let timed: &[&str] = &["--quick", "cost", "repeats", "firsts"];
     let quick = if quick { &["--quick"][..] } else { &[] };
     Ok([

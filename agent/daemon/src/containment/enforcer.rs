@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::mpsc::SyncSender;
+use std::time::Instant;
 
 use cofferdam_model::{Audit, AuditKind, BootTime, Peer, Record, Workload, WorkloadId};
 use cofferdam_policy::{
@@ -596,8 +597,13 @@ fn install(compiled: &Compiled, workload: WorkloadId, pipeline: &mut Pipeline) -
         // Before it is needed: connections that others open from now on are remembered.
         pipeline.tables.set_packets(true)?;
     }
-    pipeline.tables.install(&rows(compiled))?;
-    pipeline.tables.assign(workload, compiled.generation)
+    let begun = Instant::now();
+    let generation = rows(compiled);
+    pipeline.tables.install(&generation)?;
+    pipeline.tables.assign(workload, compiled.generation)?;
+    let micros = begun.elapsed().as_micros();
+    tracing::debug!(rows = generation.rows(), micros, "rules of a workload are in the kernel");
+    Ok(())
 }
 
 fn rows(compiled: &Compiled) -> Generation<'_> {

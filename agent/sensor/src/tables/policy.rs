@@ -29,6 +29,13 @@ pub struct Generation<'a> {
     pub destinations: &'a [(DestinationKey, Destination)],
 }
 
+impl Generation<'_> {
+    /// How many rows of the kernel's tables it has.
+    pub fn rows(&self) -> usize {
+        1 + self.secrets.len() + self.grants.len() + self.prefixes.len() + self.destinations.len()
+    }
+}
+
 impl Tables {
     /// Writes all rows of a generation; nothing asks them before it is assigned. What was written is taken back if a
     /// table is full.
