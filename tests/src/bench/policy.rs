@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -34,9 +35,36 @@ impl Policy {
     /// # Errors
     /// As [`Self::apply`].
     pub fn says(&self, spec: &str) -> Result<()> {
-        fs::write(&self.file, document(&self.name, spec))
-            .with_context(|| format!("writing {}", self.file.display()))?;
+        self.write(spec)?;
         self.ordered(&["policy", "apply", &self.file.to_string_lossy()])
+    }
+
+    /// Has it say something else, unless nobody confirms it within this time.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn says_for(&self, within: Duration, spec: &str) -> Result<()> {
+        self.write(spec)?;
+        let within = format!("{}s", within.as_secs());
+        self.ordered(&["policy", "apply", &self.file.to_string_lossy(), "--confirm-within", &within])
+    }
+
+    /// Keeps what it says.
+    ///
+    /// # Errors
+    /// If nothing waits for that.
+    pub fn confirm(&self) -> Result<()> {
+        self.ordered(&["policy", "confirm", &self.name])
+    }
+
+    fn write(&self, spec: &str) -> Result<()> {
+        fs::write(&self.file, document(&self.name, spec))
+            .with_context(|| format!("writing {}", self.file.display()))
+    }
+
+    /// The file that it is applied from.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// By which name it is known.
@@ -102,7 +130,7 @@ fn is_answered_at(socket: &Path) -> bool {
 }
 
 /// The file of a policy.
-pub(super) fn document(name: &str, spec: &str) -> String {
+pub fn document(name: &str, spec: &str) -> String {
     let head = "apiVersion: cofferdam.dev/v1alpha1\nkind: ContainmentPolicy\n";
     let spec: String = spec.lines().map(|line| format!("  {line}\n")).collect();
     format!("{head}metadata: {{ name: {name} }}\nspec:\n{spec}")

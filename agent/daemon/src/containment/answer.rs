@@ -15,7 +15,7 @@ use cofferdam_sensor::abi::hook::{Hook, Reason};
 
 use super::cut::destroy_sockets;
 use super::enforcer::{Enforcer, audit};
-use super::orders::concerns;
+use super::orders::{concerns, described};
 use super::store::InForce;
 use crate::agent::Agent;
 use crate::backend::Answers;
@@ -152,8 +152,7 @@ impl Containment for Answers {
             let now = host::boot_time();
             let wall = agent.enforcer.wall.now(now);
             let row = agent.enforcer.orders.add(&order, by, wall).map_err(|error| format!("{error:#}"))?;
-            let detail = format!("{}: {}", order.owner, order.reason);
-            agent.pipeline.add([audit(AuditKind::Contained, &row.id, None, Some(by), detail, now)]);
+            agent.pipeline.add([audit(AuditKind::Contained, &row.id, None, Some(by), described(&row), now)]);
             agent.enforcer.touch_all();
             agent.enforce(now);
             let row = if row.cut_off { cut_off(agent, &row)? } else { row };
@@ -167,7 +166,7 @@ impl Containment for Answers {
             let now = host::boot_time();
             let row = agent.enforcer.orders.remove(&id).map_err(|error| format!("{error:#}"))?;
             let row = row.ok_or_else(|| format!("no order in force has the id {id}"))?;
-            let record = audit(AuditKind::Released, &id, None, Some(by), row.reason.clone(), now);
+            let record = audit(AuditKind::Released, &id, None, Some(by), described(&row), now);
             agent.pipeline.add([record]);
             agent.enforcer.touch_all();
             agent.enforce(now);

@@ -17,7 +17,7 @@ use super::binaries;
 use super::guarding::Guarding;
 use super::held;
 use super::hosts::{self, Hosts};
-use super::orders::Orders;
+use super::orders::{Orders, described};
 use super::store::{Change, Store};
 use super::wall::Wall;
 use crate::pipeline::Pipeline;
@@ -190,7 +190,7 @@ impl Enforcer {
             match self.orders.remove(&id) {
                 Ok(Some(row)) => {
                     self.dirty.all = true;
-                    let detail = format!("its time is over; {}", row.reason);
+                    let detail = format!("its time is over; {}", described(&row));
                     records.push(audit(AuditKind::Released, &id, None, None, detail, now));
                 }
                 Ok(None) => {}
