@@ -93,8 +93,6 @@ pub struct Enforcer {
     dirty: Dirty,
     /// Workloads that ran before their policy: what they hold is looked for.
     held: BTreeSet<WorkloadId>,
-    /// Exceptions whose end was told.
-    ended: BTreeSet<String>,
     to: SyncSender<Message>,
 }
 
@@ -142,7 +140,6 @@ impl Enforcer {
             pending: None,
             dirty: Dirty { all: true, some: BTreeSet::new() },
             held: BTreeSet::new(),
-            ended: BTreeSet::new(),
             to,
         }
     }
@@ -185,6 +182,7 @@ impl Enforcer {
         let wall = self.wall.now(now);
         let mut changes = self.store.look(wall);
         changes.extend(self.store.roll_back(wall));
+        changes.extend(self.store.ended(wall));
         let mut records: Vec<Record> = changes.into_iter().map(|change| self.told(change, now)).collect();
         for id in self.orders.ended(wall) {
             match self.orders.remove(&id) {
@@ -197,7 +195,6 @@ impl Enforcer {
                 Err(error) => tracing::error!("an order that has ended stays on disk: {error:#}"),
             }
         }
-        records.extend(self.ended_exceptions(now));
         let names =
             self.store.in_force().iter().flat_map(|it| it.policy.hosts()).map(str::to_owned).collect();
         self.hosts.ask(names, now, &self.to);
@@ -231,6 +228,7 @@ impl Enforcer {
             Change::Accepted(key) => {
                 (AuditKind::ExceptionAccepted, key, "its days count from here".to_owned())
             }
+            Change::Expired(key, whose) => (AuditKind::ExceptionExpired, key, whose),
         };
         audit(what, &subject, None, None, detail, now)
     }
@@ -243,23 +241,6 @@ impl Enforcer {
             record => record,
         });
         by_someone.collect()
-    }
-
-    fn ended_exceptions(&mut self, now: BootTime) -> Vec<Record> {
-        let wall = self.wall.now(now);
-        let mut records = Vec::new();
-        for it in self.store.in_force() {
-            for (rule, exception) in it.policy.exceptions() {
-                let key = cofferdam_policy::exception_key(it.policy.name(), &rule.id, &exception.allow);
-                let is_new = exception.expires <= wall && self.ended.insert(key.clone());
-                if is_new {
-                    self.dirty.all = true;
-                    let detail = format!("{}, {}", exception.owner, exception.reason);
-                    records.push(audit(AuditKind::ExceptionExpired, &key, None, None, detail, now));
-                }
-            }
-        }
-        records
     }
 
     /// Puts into force what has changed.

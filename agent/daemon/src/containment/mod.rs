@@ -4,6 +4,7 @@ pub mod answer;
 pub mod binaries;
 pub mod cut;
 pub mod enforcer;
+mod exceptions;
 pub mod guarding;
 pub mod held;
 pub mod hosts;

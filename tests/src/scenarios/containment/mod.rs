@@ -1,11 +1,22 @@
 //! Policies in force, whatever happens to the agent; and what takes hold without a policy.
 
+mod confirm_within;
 mod contain_credential;
 mod cut_off;
+mod exception_expires;
+mod exclusive;
 mod hammer;
+mod isolate;
 mod kit;
 
 use crate::stage::Scenario;
 
-pub(super) const ALL: &[Scenario] =
-    &[contain_credential::SCENARIO, cut_off::SCENARIO, hammer::SCENARIO];
+pub(super) const ALL: &[Scenario] = &[
+    contain_credential::SCENARIO,
+    cut_off::SCENARIO,
+    exception_expires::SCENARIO,
+    confirm_within::SCENARIO,
+    exclusive::SCENARIO,
+    isolate::SCENARIO,
+    hammer::SCENARIO,
+];
