@@ -30,13 +30,48 @@ impl Policy {
         Ok(policy)
     }
 
+    /// As [`Self::apply`], unless nobody confirms it within this time.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_for(
+        place: &Place,
+        agent: &Agent,
+        name: &str,
+        within: Duration,
+        spec: &str,
+    ) -> Result<Self> {
+        let file = place.path(format!("policy-{name}.yaml"));
+        let policy = Self { name: name.to_owned(), file, socket: agent.socket() };
+        policy.says_for(within, spec)?;
+        Ok(policy)
+    }
+
+    /// Has an agent put the policy of this name in a file into force.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_file(file: &Path, agent: &Agent, name: &str) -> Result<Self> {
+        let policy = Self { name: name.to_owned(), file: file.to_owned(), socket: agent.socket() };
+        policy.applied()?;
+        Ok(policy)
+    }
+
+    /// Has what the file says by now put into force.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn applied(&self) -> Result<()> {
+        self.ordered(&["policy", "apply", &self.file.to_string_lossy()])
+    }
+
     /// Has it say something else from now on.
     ///
     /// # Errors
     /// As [`Self::apply`].
     pub fn says(&self, spec: &str) -> Result<()> {
         self.write(spec)?;
-        self.ordered(&["policy", "apply", &self.file.to_string_lossy()])
+        self.applied()
     }
 
     /// Has it say something else, unless nobody confirms it within this time.
@@ -62,10 +97,6 @@ impl Policy {
             .with_context(|| format!("writing {}", self.file.display()))
     }
 
-    /// The file that it is applied from.
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
 
     /// By which name it is known.
     pub fn name(&self) -> &str {
@@ -103,6 +134,10 @@ impl Policy {
         let name = std::mem::take(&mut self.name);
         // An agent that has ended lifts nothing; what it leaves goes with its pins.
         if name.is_empty() || !is_answered_at(&self.socket) {
+            return Ok(());
+        }
+        // One that was not confirmed may be gone.
+        if !Answers::of_agent(&self.socket).text(&["policy", "list"])?.contains(&name) {
             return Ok(());
         }
         self.ordered(&["policy", "remove", &name])

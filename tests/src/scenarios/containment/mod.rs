@@ -8,6 +8,7 @@ mod exclusive;
 mod hammer;
 mod isolate;
 mod kit;
+mod roll_out;
 
 use crate::stage::Scenario;
 
@@ -18,5 +19,6 @@ pub(super) const ALL: &[Scenario] = &[
     confirm_within::SCENARIO,
     exclusive::SCENARIO,
     isolate::SCENARIO,
+    roll_out::SCENARIO,
     hammer::SCENARIO,
 ];
