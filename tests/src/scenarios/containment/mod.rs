@@ -1,5 +1,6 @@
 //! Policies in force, whatever happens to the agent; and what takes hold without a policy.
 
+mod agent_gone;
 mod confirm_within;
 mod contain_credential;
 mod cut_off;
@@ -20,5 +21,6 @@ pub(super) const ALL: &[Scenario] = &[
     exclusive::SCENARIO,
     isolate::SCENARIO,
     roll_out::SCENARIO,
+    agent_gone::SCENARIO,
     hammer::SCENARIO,
 ];
