@@ -110,8 +110,7 @@ impl<'p> ContainerBuilder<'p> {
             ("sandbox-name", pod),
             ("container-name", container),
         ];
-        let annotation =
-            |(key, value): (&str, &str)| (format!("io.kubernetes.cri.{key}"), value.to_owned());
+        let annotation = |(key, value): (&str, &str)| (format!("io.kubernetes.cri.{key}"), value.to_owned());
         self.bundle.annotations.extend(names.map(annotation));
         self
     }

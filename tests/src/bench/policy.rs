@@ -34,13 +34,7 @@ impl Policy {
     ///
     /// # Errors
     /// As [`Self::apply`].
-    pub fn apply_for(
-        place: &Place,
-        agent: &Agent,
-        name: &str,
-        within: Duration,
-        spec: &str,
-    ) -> Result<Self> {
+    pub fn apply_for(place: &Place, agent: &Agent, name: &str, within: Duration, spec: &str) -> Result<Self> {
         let file = place.path(format!("policy-{name}.yaml"));
         let policy = Self { name: name.to_owned(), file, socket: agent.socket() };
         policy.says_for(within, spec)?;
@@ -96,7 +90,6 @@ impl Policy {
         fs::write(&self.file, document(&self.name, spec))
             .with_context(|| format!("writing {}", self.file.display()))
     }
-
 
     /// By which name it is known.
     pub fn name(&self) -> &str {

@@ -63,8 +63,8 @@ pub enum Change {
     Expired(String, String),
 }
 
-/// What tells one version of a file from the next.
-type Version = (u64, u64, i64, i64);
+/// What tells one version of a file from the next; `None`: it cannot be looked at.
+type Version = Option<(u64, u64, i64, i64)>;
 
 /// A file of the policy folder as it was at the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -435,10 +435,13 @@ fn list(folder: &Path) -> std::io::Result<BTreeMap<PathBuf, Version>> {
         if !is_policy || hidden {
             continue;
         }
-        // A link may lead to nothing for a moment, as a ConfigMap's does.
-        let meta = fs::metadata(&path)?;
-        if meta.is_file() {
-            found.insert(path, (meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()));
+        match fs::metadata(&path) {
+            Ok(meta) if !meta.is_file() => {}
+            Ok(meta) => {
+                found.insert(path, Some((meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec())));
+            }
+            // It is there, for all that: a link may lead to nothing for a moment, as a ConfigMap's does.
+            Err(_) => drop(found.insert(path, None)),
         }
     }
     Ok(found)

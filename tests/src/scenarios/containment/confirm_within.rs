@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use cofferdam_model::AuditKind;
 
 use super::kit::{
-    ATTACKER, a_moment, attacker_is_refused, attacker_reads, audited, below, comes_to_be, holder, reads, secret,
+    ATTACKER, a_moment, attacker_is_refused, attacker_reads, audited, below, comes_to_be, holder, reads,
+    secret,
 };
 use crate::bench::Policy;
 use crate::bench::image::SERVER;

@@ -8,11 +8,11 @@ use cofferdam_api::ExceptionStatus;
 use cofferdam_model::{AuditKind, WallTime};
 
 use super::kit::{
-    ATTACKER, a_moment, after, attacker_is_refused, attacker_reads, audited, below, comes_to_be, holder, reads,
-    secret, watch,
+    ATTACKER, a_moment, after, attacker_is_refused, attacker_reads, audited, below, comes_to_be, holder,
+    reads, secret, watch,
 };
-use crate::bench::{Container, Policy};
 use crate::bench::image::SERVER;
+use crate::bench::{Container, Policy};
 use crate::stage::{PerTier, Scenario, Stage};
 
 pub(super) const SCENARIO: Scenario = Scenario::new("containment/exception-expires", PerTier::SEEN, play);

@@ -5,7 +5,9 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::kit::{attacker_is_refused, attacker_reads, below, comes_to_be, holder, is_refused, reads, secret, watch};
+use super::kit::{
+    attacker_is_refused, attacker_reads, below, comes_to_be, holder, is_refused, reads, secret, watch,
+};
 use crate::bench::{Policy, Secret};
 use crate::stage::{PerTier, Scenario, Stage};
 

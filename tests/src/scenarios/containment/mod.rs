@@ -1,6 +1,7 @@
 //! Policies in force, whatever happens to the agent; and what takes hold without a policy.
 
 mod agent_gone;
+mod bad_input;
 mod confirm_within;
 mod contain_credential;
 mod cut_off;
@@ -21,6 +22,7 @@ pub(super) const ALL: &[Scenario] = &[
     exclusive::SCENARIO,
     isolate::SCENARIO,
     roll_out::SCENARIO,
+    bad_input::SCENARIO,
     agent_gone::SCENARIO,
     hammer::SCENARIO,
 ];

@@ -4,8 +4,8 @@ use anyhow::Result;
 use cofferdam_model::AuditKind;
 
 use super::kit::{
-    ATTACKER, a_moment, after, attacker_is_refused, attacker_reads, audited, below, comes_to_be, holder, reads,
-    secret,
+    ATTACKER, a_moment, after, attacker_is_refused, attacker_reads, audited, below, comes_to_be, holder,
+    reads, secret,
 };
 use crate::bench::image::SERVER;
 use crate::bench::{Container, Policy, Secret};
