@@ -28,6 +28,9 @@ const GRACE_NS: u64 = 2_000_000_000;
 /// How often a workload is looked at again because it read another secret in the meantime.
 const ROUNDS: usize = 8;
 
+/// As what the baseline of containers is told: whose it is, and its id.
+pub const BASELINE: (&str, &str) = ("cofferdam", "baseline");
+
 /// What a container for which nothing is decided yet may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Baseline {
@@ -516,10 +519,10 @@ impl Enforcer {
         };
         let denied = round.objects.iter().map(|object| object.id).collect();
         let orders = [Order {
-            id: "baseline".to_owned(),
+            id: BASELINE.1.to_owned(),
             says: OrderSays::DenySecrets(denied),
             until: None,
-            owner: "cofferdam".to_owned(),
+            owner: BASELINE.0.to_owned(),
             reason: "nothing is decided for this container yet".to_owned(),
         }];
         let (no_binaries, no_reads) = (BTreeMap::new(), BTreeSet::new());

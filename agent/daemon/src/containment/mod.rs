@@ -5,6 +5,7 @@ pub mod binaries;
 pub mod cut;
 pub mod enforcer;
 mod exceptions;
+mod explain;
 pub mod guarding;
 pub mod held;
 pub mod hosts;

@@ -11,6 +11,7 @@ use cofferdam_policy::{Object, Order, OrderSays};
 use serde::{Deserialize, Serialize};
 
 use super::store::write_whole;
+use super::wall::to_second;
 
 /// The orders in force, on disk and in memory.
 #[derive(Debug)]
@@ -122,9 +123,7 @@ impl Orders {
 /// What the audit says of an order: what it takes from whom, whose it is and why.
 pub fn described(row: &OrderRow) -> String {
     let cut_off = if row.cut_off { ", cut off" } else { "" };
-    // To the second: nobody orders nanoseconds.
-    let to_second = |until: WallTime| until.to_string().split('.').next().unwrap_or_default().to_owned();
-    let until = row.until.map_or_else(String::new, |until| format!(", until {} UTC", to_second(until)));
+    let until = row.until.map_or_else(String::new, |until| format!(", until {}", to_second(until)));
     format!("{}{cut_off}{until}; {}: {}", row.scope, row.owner, row.reason)
 }
 
@@ -208,7 +207,7 @@ mod tests {
         let mut orders = Orders::open(folder.path().join("orders.json")).unwrap();
         let (by, now) = (Peer { uid: 0, pid: 1 }, "2026-11-22T10:00:00Z".parse().unwrap());
         let row = orders.add(&request(Some("shop/*")), by, now).unwrap();
-        let expected = "volume/creds from shop/*, until 2026-11-22T12:00:00 UTC; oncall: leaked";
+        let expected = "volume/creds from shop/*, until 2026-11-22 12:00:00 UTC; oncall: leaked";
         assert_eq!(described(&row), expected);
     }
 }

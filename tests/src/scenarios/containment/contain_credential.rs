@@ -27,7 +27,9 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     is_refused(&suspect)?;
     is_refused(&suspect)?;
     reads(&other)?;
-    watched.was_denied(order.decider(), 2)?;
+    let told = watched.was_denied(order.decider(), 2)?;
+    let why = agent.asked(|answers| answers.text(&["policy", "explain", "--event", &told.event]))?;
+    ensure!(why.contains(REASON) && why.contains(secret.name()), "it is explained as {why}");
     is_listed(stage, &order, &[name])?;
     let id = order.row().id.clone();
     order.release()?;

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::kit::{attacker_is_refused, attacker_reads, holder, reads, secret, watch, watch_for};
 use crate::bench::answers::Ending;
+use crate::bench::image::SERVER;
 use crate::bench::{Container, Listener, Policy};
 use crate::bypass::Trace;
 use crate::stage::{PerTier, Scenario, Stage, Went};
@@ -92,7 +93,8 @@ fn explains(stage: &Stage<'_>, event: &str, (policy, rule): (&str, &str)) -> Res
     let words = ["policy", "explain", "--event", event];
     let told: Explanation = stage.agent()?.asked(|answers| answers.json(&words))?;
     let names = told.policy.as_deref() == Some(policy) && told.rule.as_deref() == Some(rule);
-    ensure!(names, "it is explained as {told:?}");
+    let says = told.text.as_deref().is_some_and(|text| text.contains(&format!("is read by {SERVER}")));
+    ensure!(names && says, "it is explained as {told:?}");
     let text = stage.agent()?.asked(|answers| answers.text(&words))?;
     ensure!(text.contains(policy) && text.contains(rule), "a person is told: {text}");
     Ok(())
