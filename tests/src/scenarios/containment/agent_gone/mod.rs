@@ -38,7 +38,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     let stage = stage.watched_by(&agent);
     orders.hold_afterwards(&stage).context("orders after the restart")?;
     excepted.has_ended(&stage).context("an exception after the restart")?;
-    unconfirmed.is_rolled_back(&stage).context("what was not confirmed after the restart")?;
+    unconfirmed.rolls_back(&stage).context("what was not confirmed after the restart")?;
     releasing.holds_again(&stage).context("a rule that was released, after the restart")?;
-    unknown.is_known(&stage).context("a newborn workload after the restart")
+    unknown.becomes_known(&stage).context("a newborn workload after the restart")
 }

@@ -55,7 +55,7 @@ impl Unknown {
 }
 
 impl Newborn {
-    pub(super) fn is_known(self, stage: &Stage<'_>) -> Result<()> {
+    pub(super) fn becomes_known(self, stage: &Stage<'_>) -> Result<()> {
         let Self { container, unknown: Unknown { nameless, policy, .. } } = self;
         comes_to_be("the newborn container to be known", || reads(&container))?;
         is_refused(&nameless)?;

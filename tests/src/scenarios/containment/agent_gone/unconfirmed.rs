@@ -49,7 +49,7 @@ impl Unconfirmed {
         attacker_is_refused(&self.long.0)
     }
 
-    pub(super) fn is_rolled_back(self, stage: &Stage<'_>) -> Result<()> {
+    pub(super) fn rolls_back(self, stage: &Stage<'_>) -> Result<()> {
         let Self { short: (short, _gone), long: (long, policy), .. } = self;
         comes_to_be("the policy to be rolled back", || attacker_reads(&short))?;
         audited(stage, AuditKind::PolicyRolledBack, SHORT, 1)?;
