@@ -13,36 +13,47 @@ use crate::stage::Stage;
 
 const NAME: &str = "excepting-meanwhile";
 
-pub(super) struct Excepted {
+pub(super) struct Workload {
     container: Container,
-    _policy: Policy,
-    _secret: Secret,
+    secret: Secret,
 }
 
-impl Excepted {
-    pub(super) fn begin(stage: &Stage<'_>) -> Result<Self> {
+pub(super) struct Excepted {
+    workload: Workload,
+    _policy: Policy,
+}
+
+impl Workload {
+    pub(super) fn new(stage: &Stage<'_>) -> Result<Self> {
         let secret = secret(stage, NAME)?;
-        let container = holder(stage, &secret, NAME)?;
+        Ok(Self { container: holder(stage, &secret, NAME)?, secret })
+    }
+
+    pub(super) fn begin(self, stage: &Stage<'_>) -> Result<Excepted> {
+        let expires = after(2 * a_moment(stage)?)?;
         let spec = format!(
             "selector: {{ cgroup: \"{}\" }}\n\
              secrets: {{ id: db, secret: {}, readers: [ {{ binary: {SERVER} }} ] }}\n\
-             exceptions: {{ rule: db, allow: {{ binary: {ATTACKER} }}, owner: tests, reason: to see it end, expires: {} }}\n",
+             exceptions: {{ rule: db, allow: {{ binary: {ATTACKER} }}, owner: tests, reason: to see it end, expires: {expires} }}\n",
             below(stage, NAME),
-            secret.name(),
-            after(a_moment(stage)?)?,
+            self.secret.name(),
         );
         let policy = Policy::apply(stage.place(), stage.agent()?, NAME, &spec)?;
-        attacker_reads(&container)?;
-        Ok(Self { container, _policy: policy, _secret: secret })
+        attacker_reads(&self.container)?;
+        Ok(Excepted { workload: self, _policy: policy })
     }
+}
 
+impl Excepted {
     pub(super) fn ends_meanwhile(&self) -> Result<()> {
-        comes_to_be("the end of an exception while no agent runs", || attacker_is_refused(&self.container))?;
-        reads(&self.container)
+        comes_to_be("the end of an exception while no agent runs", || {
+            attacker_is_refused(&self.workload.container)
+        })?;
+        reads(&self.workload.container)
     }
 
     pub(super) fn has_ended(self, stage: &Stage<'_>) -> Result<()> {
-        attacker_is_refused(&self.container)?;
+        attacker_is_refused(&self.workload.container)?;
         audited(stage, AuditKind::ExceptionExpired, NAME, 1).map(drop)
     }
 }

@@ -22,9 +22,13 @@ fn play(stage: &Stage<'_>) -> Result<()> {
         let stage = stage.watched_by(&agent);
         let releasing = release_after::Releasing::begin(&stage).context("a rule that is released")?;
         let unknown = pending::Unknown::begin(&stage).context("a workload that nobody knows")?;
-        let unconfirmed = unconfirmed::Unconfirmed::begin(&stage).context("what is not confirmed")?;
-        let excepted = exception::Excepted::begin(&stage).context("an exception")?;
-        let orders = order::Orders::begin(&stage).context("orders")?;
+        // What takes long first: the times of these must not be over before the agent is.
+        let unconfirmed = unconfirmed::Workloads::new(&stage).context("what is not confirmed")?;
+        let excepted = exception::Workload::new(&stage).context("an exception")?;
+        let orders = order::Workloads::new(&stage).context("orders")?;
+        let unconfirmed = unconfirmed.begin(&stage).context("what is not confirmed")?;
+        let excepted = excepted.begin(&stage).context("an exception")?;
+        let orders = orders.begin(&stage).context("orders")?;
         (orders, excepted, unconfirmed, releasing, unknown)
     };
     agent.kill()?;

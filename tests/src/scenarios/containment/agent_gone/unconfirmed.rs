@@ -18,43 +18,54 @@ const LONG: &str = "unconfirmed-long";
 /// Beyond the end of the test.
 const LONG_TIME: Duration = Duration::from_hours(1);
 
-pub(super) struct Unconfirmed {
-    short: (Container, Policy),
-    long: (Container, Policy),
-    _secret: Secret,
+pub(super) struct Workloads {
+    short: Container,
+    long: Container,
+    secret: Secret,
 }
 
-impl Unconfirmed {
-    pub(super) fn begin(stage: &Stage<'_>) -> Result<Self> {
+pub(super) struct Unconfirmed {
+    workloads: Workloads,
+    _short: Policy,
+    long: Policy,
+}
+
+impl Workloads {
+    pub(super) fn new(stage: &Stage<'_>) -> Result<Self> {
         let secret = secret(stage, "unconfirmed")?;
-        let begun = |name: &str, within: Duration| {
-            let container = holder(stage, &secret, name)?;
-            attacker_reads(&container)?;
+        let (short, long) = (holder(stage, &secret, SHORT)?, holder(stage, &secret, LONG)?);
+        Ok(Self { short, long, secret })
+    }
+
+    pub(super) fn begin(self, stage: &Stage<'_>) -> Result<Unconfirmed> {
+        let applied = |container: &Container, name: &str, within: Duration| {
+            attacker_reads(container)?;
             let spec = format!(
                 "selector: {{ cgroup: \"{}\" }}\n\
                  secrets: {{ id: db, secret: {}, readers: [ {{ binary: {SERVER} }} ] }}\n",
                 below(stage, name),
-                secret.name(),
+                self.secret.name(),
             );
-            let policy = Policy::apply_for(stage.place(), stage.agent()?, name, within, &spec)?;
-            attacker_is_refused(&container)?;
-            anyhow::Ok((container, policy))
+            Policy::apply_for(stage.place(), stage.agent()?, name, within, &spec)
         };
-        let long = begun(LONG, LONG_TIME)?;
-        Ok(Self { short: begun(SHORT, a_moment(stage)?)?, long, _secret: secret })
+        let long = applied(&self.long, LONG, LONG_TIME)?;
+        let short = applied(&self.short, SHORT, 2 * a_moment(stage)?)?;
+        Ok(Unconfirmed { workloads: self, _short: short, long })
     }
+}
 
+impl Unconfirmed {
     pub(super) fn holds_meanwhile(&self) -> Result<()> {
-        attacker_is_refused(&self.short.0)?;
-        attacker_is_refused(&self.long.0)
+        attacker_is_refused(&self.workloads.short)?;
+        attacker_is_refused(&self.workloads.long)
     }
 
     pub(super) fn rolls_back(self, stage: &Stage<'_>) -> Result<()> {
-        let Self { short: (short, _gone), long: (long, policy), .. } = self;
-        comes_to_be("the policy to be rolled back", || attacker_reads(&short))?;
+        let Workloads { short, long, .. } = &self.workloads;
+        comes_to_be("the policy to be rolled back", || attacker_reads(short))?;
         audited(stage, AuditKind::PolicyRolledBack, SHORT, 1)?;
-        attacker_is_refused(&long)?;
-        policy.confirm()?;
-        attacker_is_refused(&long)
+        attacker_is_refused(long)?;
+        self.long.confirm()?;
+        attacker_is_refused(long)
     }
 }
