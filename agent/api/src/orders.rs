@@ -1,5 +1,7 @@
 //! Orders: a person contains a workload or takes a credential away, at once and independent of any file.
 
+use std::fmt;
+
 use cofferdam_model::WallTime;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,16 @@ pub enum OrderScope {
         /// From whom it is taken, a name or a glob of names; `None`: from all.
         workload: Option<String>,
     },
+}
+
+impl fmt::Display for OrderScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workload { workload } => f.write_str(workload),
+            Self::Credential { secret, workload: Some(workload) } => write!(f, "{secret} from {workload}"),
+            Self::Credential { secret, workload: None } => write!(f, "{secret} from every workload"),
+        }
+    }
 }
 
 /// An order as it is given.

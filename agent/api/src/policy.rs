@@ -184,7 +184,7 @@ pub struct Explanation {
     pub policy: Option<String>,
     /// Its rule.
     pub rule: Option<String>,
-    /// The rule as YAML, as it was then.
+    /// What the rule says, in words, as it is in force now.
     pub text: Option<String>,
     /// How the decision came about, as sentences.
     pub why: Vec<String>,

@@ -12,6 +12,9 @@ use crate::Set;
 /// Ports that one destination may name.
 pub const PORTS_MAX: usize = 1_024;
 
+/// Entries that the destinations of one policy may come to: a sixteenth of the kernel's table, which all workloads share.
+pub const ENTRIES_MAX: usize = cofferdam_abi::map::DESTINATIONS as usize / 16;
+
 /// A destination.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
@@ -187,6 +190,12 @@ impl Protocol {
 }
 
 impl Endpoint {
+    /// How many entries it comes to in the kernel's table: one for each of its ports and protocols.
+    pub fn entries(&self) -> usize {
+        let ports: usize = self.ports.0.iter().map(ExactSizeIterator::len).sum();
+        ports.max(1) * self.protocol.numbers().len()
+    }
+
     /// The networks that are written in the policy itself: none for a host or a unix socket.
     pub fn networks(&self) -> Vec<Network> {
         match &self.to {

@@ -111,7 +111,26 @@ fn a_file_holds_several_policies_and_is_refused_as_a_whole() {
     );
     let Refused(all) = parsed(&format!("{EXAMPLE}---{}", second.replace("/app/", "app/"))).unwrap_err();
     assert_eq!(all.len(), 1);
-    assert!(parsed("").unwrap().is_empty());
+}
+
+#[test]
+fn a_file_that_has_lost_its_content_is_refused_and_not_taken_for_a_removal() {
+    for text in ["", "\n", "# payments\n", "---\n---\n"] {
+        let reason = "holds no policy; to lift what it said before, remove the file";
+        assert_eq!(refused(text), format!("p.yaml:1:1: {reason}"), "{text:?}");
+    }
+}
+
+#[test]
+fn a_policy_that_would_fill_the_tables_of_the_kernel_is_refused_with_the_numbers() {
+    let to = |count: usize| {
+        let port = |n: usize| format!("{{ cidr: 10.{n}.0.0/16, ports: [\"1-1024\"], protocol: tcp }}");
+        let list: Vec<String> = (0..count).map(port).collect();
+        EXAMPLE.replace(DESTINATIONS, &format!("destinations: [ {} ]", list.join(", ")))
+    };
+    assert_eq!(refused(&to(7)), "understood");
+    let reason = "its destinations and their ports come to 9219 entries, of which there may be 8192";
+    assert!(refused(&to(9)).starts_with(&format!("p.yaml:6:13: spec: {reason}")), "{}", refused(&to(9)));
 }
 
 #[test]

@@ -56,14 +56,17 @@ pub struct AgentOptions {
     pub disk: Option<u32>,
     /// Where policies lie.
     pub policies: Option<PathBuf>,
+    /// Containers for which nothing is decided yet read no secret.
+    pub pending_denied: bool,
     /// Where a service manager waits to be told that it is ready.
     pub notify: Option<PathBuf>,
 }
 
 impl AgentOptions {
     fn to_yaml(&self) -> String {
-        let mut text =
-            format!("node: {{ name: bench, cluster: test }}\npolicy: {{ resolvers: [{}] }}\n", RESOLVER.ip());
+        let pending = if self.pending_denied { ", pending: deny" } else { "" };
+        let policy = format!("policy: {{ resolvers: [{}]{pending} }}\n", RESOLVER.ip());
+        let mut text = format!("node: {{ name: bench, cluster: test }}\n{policy}");
         if !self.secrets.is_empty() {
             text.push_str("secrets:\n");
         }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use cofferdam_api::{Doctor, PolicyStatus, Status, Timeline};
+use cofferdam_api::{Doctor, OrderRow, PolicyStatus, Status, Timeline};
 use cofferdam_model::{
     AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, LossRow, SecretRow, WorkloadRow,
 };
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::command::finish;
@@ -70,6 +71,18 @@ impl<'a> Answers<'a> {
     /// As [`Self::accesses_of`].
     pub fn audit(&self) -> Result<Vec<AuditRow>> {
         Ok(self.answer::<AuditRow>(&["audit"])?.rows)
+    }
+
+    /// The orders in force.
+    ///
+    /// # Errors
+    /// As [`Self::accesses_of`].
+    pub fn orders(&self) -> Result<Vec<OrderRow>> {
+        #[derive(Deserialize)]
+        struct Rows {
+            rows: Vec<OrderRow>,
+        }
+        Ok(self.json::<Rows>(&["orders"])?.rows)
     }
 
     /// What policies really do here.
@@ -146,7 +159,11 @@ impl<'a> Answers<'a> {
         Ok(Ending { code: done.status.code(), answer: done.stdout, complaint: done.stderr })
     }
 
-    fn json<T: DeserializeOwned>(&self, words: &[&str]) -> Result<T> {
+    /// What the command line answers, as it is given to programs.
+    ///
+    /// # Errors
+    /// As [`Self::accesses_of`].
+    pub fn json<T: DeserializeOwned>(&self, words: &[&str]) -> Result<T> {
         let text = self.said(["--output", "json"].iter().chain(words).map(OsStr::new))?;
         serde_json::from_str(&text)
             .with_context(|| format!("reading the answer of `cofferdam {}`: {text}", words.join(" ")))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Capabilities of a Docker container for which nothing else was asked.
 const CAPABILITIES: &[&str] = &[
@@ -67,6 +67,8 @@ pub(super) struct Bundle {
     pub(super) cgroup: String,
     /// Whose processes it sees.
     pub(super) processes: Processes,
+    /// What a runtime with an interface writes down of the pod.
+    pub(super) annotations: Vec<(String, String)>,
 }
 
 impl Bundle {
@@ -85,6 +87,8 @@ impl Bundle {
             }
             Processes::Host => {}
         }
+        let annotations: Map<String, Value> =
+            self.annotations.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
         json!({
             "ociVersion": "1.0.2",
             "process": {
@@ -102,6 +106,7 @@ impl Bundle {
             },
             "root": { "path": "rootfs", "readonly": false },
             "hostname": "container",
+            "annotations": annotations,
             "mounts": self.mounts(),
             "linux": {
                 "cgroupsPath": self.cgroup,
@@ -143,11 +148,13 @@ mod tests {
             more_proc: vec!["/mnt/proc".to_owned()],
             cgroup: "/run/id".to_owned(),
             processes: Processes::Of(7),
+            annotations: vec![("io.kubernetes.cri.sandbox-name".to_owned(), "web-0".to_owned())],
         };
         let config = bundle.to_config();
         assert_eq!(config["process"]["env"], json!(["PATH=/bin", "DB_PASSWORD=x"]));
         let effective = config["process"]["capabilities"]["effective"].as_array().unwrap();
         assert_eq!(effective.len(), CAPABILITIES.len() + 1);
+        assert_eq!(config["annotations"], json!({ "io.kubernetes.cri.sandbox-name": "web-0" }));
         let mounts = config["mounts"].as_array().unwrap();
         let bind = mounts.iter().find(|mount| mount["destination"] == "/etc/creds").unwrap();
         assert_eq!(bind["options"], json!(["rbind", "rprivate", "ro"]));

@@ -101,6 +101,20 @@ impl<'p> ContainerBuilder<'p> {
         self
     }
 
+    /// Is told by its runtime to be this container of a pod.
+    #[must_use]
+    pub fn known_as(mut self, namespace: &str, pod: &str, container: &str) -> Self {
+        let names = [
+            ("container-type", "container"),
+            ("sandbox-namespace", namespace),
+            ("sandbox-name", pod),
+            ("container-name", container),
+        ];
+        let annotation = |(key, value): (&str, &str)| (format!("io.kubernetes.cri.{key}"), value.to_owned());
+        self.bundle.annotations.extend(names.map(annotation));
+        self
+    }
+
     /// Has its cgroup in this one of the run's.
     #[must_use]
     pub fn in_cgroup(mut self, name: &str) -> Self {
@@ -202,6 +216,11 @@ impl Container {
     /// Its id: 64 hexadecimal digits.
     pub fn id(&self) -> &str {
         &self.prepared.id
+    }
+
+    /// The name of its workload, unless a runtime tells another one.
+    pub fn workload(&self) -> String {
+        format!("container:{}", &self.id()[..12])
     }
 
     /// The host's process id of its main process.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -29,14 +30,65 @@ impl Policy {
         Ok(policy)
     }
 
+    /// As [`Self::apply`], unless nobody confirms it within this time.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_for(place: &Place, agent: &Agent, name: &str, within: Duration, spec: &str) -> Result<Self> {
+        let file = place.path(format!("policy-{name}.yaml"));
+        let policy = Self { name: name.to_owned(), file, socket: agent.socket() };
+        policy.says_for(within, spec)?;
+        Ok(policy)
+    }
+
+    /// Has an agent put the policy of this name in a file into force.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_file(file: &Path, agent: &Agent, name: &str) -> Result<Self> {
+        let policy = Self { name: name.to_owned(), file: file.to_owned(), socket: agent.socket() };
+        policy.applied()?;
+        Ok(policy)
+    }
+
+    /// Has what the file says by now put into force.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn applied(&self) -> Result<()> {
+        self.ordered(&["policy", "apply", &self.file.to_string_lossy()])
+    }
+
     /// Has it say something else from now on.
     ///
     /// # Errors
     /// As [`Self::apply`].
     pub fn says(&self, spec: &str) -> Result<()> {
+        self.write(spec)?;
+        self.applied()
+    }
+
+    /// Has it say something else, unless nobody confirms it within this time.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn says_for(&self, within: Duration, spec: &str) -> Result<()> {
+        self.write(spec)?;
+        let within = format!("{}s", within.as_secs());
+        self.ordered(&["policy", "apply", &self.file.to_string_lossy(), "--confirm-within", &within])
+    }
+
+    /// Keeps what it says.
+    ///
+    /// # Errors
+    /// If nothing waits for that.
+    pub fn confirm(&self) -> Result<()> {
+        self.ordered(&["policy", "confirm", &self.name])
+    }
+
+    fn write(&self, spec: &str) -> Result<()> {
         fs::write(&self.file, document(&self.name, spec))
-            .with_context(|| format!("writing {}", self.file.display()))?;
-        self.ordered(&["policy", "apply", &self.file.to_string_lossy()])
+            .with_context(|| format!("writing {}", self.file.display()))
     }
 
     /// By which name it is known.
@@ -77,6 +129,10 @@ impl Policy {
         if name.is_empty() || !is_answered_at(&self.socket) {
             return Ok(());
         }
+        // One that was not confirmed may be gone.
+        if !Answers::of_agent(&self.socket).text(&["policy", "list"])?.contains(&name) {
+            return Ok(());
+        }
         self.ordered(&["policy", "remove", &name])
     }
 
@@ -102,7 +158,7 @@ fn is_answered_at(socket: &Path) -> bool {
 }
 
 /// The file of a policy.
-pub(super) fn document(name: &str, spec: &str) -> String {
+pub fn document(name: &str, spec: &str) -> String {
     let head = "apiVersion: cofferdam.dev/v1alpha1\nkind: ContainmentPolicy\n";
     let spec: String = spec.lines().map(|line| format!("  {line}\n")).collect();
     format!("{head}metadata: {{ name: {name} }}\nspec:\n{spec}")

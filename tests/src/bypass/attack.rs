@@ -306,6 +306,9 @@ mod tests {
             denied_by: (verdict == Verdict::Denied).then_some(DeniedBy::Us),
             enforced_by: EnforcedBy::Lsm,
             rule: Some(("p".to_owned(), "db".to_owned())),
+            exception: false,
+            count: 1,
+            event: "e".to_owned(),
             tainted_by: Vec::new(),
         }
     }

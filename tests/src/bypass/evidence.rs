@@ -37,6 +37,12 @@ pub struct Evidence {
     pub enforced_by: EnforcedBy,
     /// Deciding policy and rule.
     pub rule: Option<(String, String)>,
+    /// It passed only by an exception to that rule.
+    pub exception: bool,
+    /// How often, by now.
+    pub count: u64,
+    /// Id of the event.
+    pub event: String,
     /// Secrets that the process had touched before.
     pub tainted_by: Vec<String>,
 }
@@ -64,7 +70,8 @@ impl Witness {
     /// If the agent does not answer.
     pub fn new(answers: &Answers<'_>, container: &str, trace: Trace) -> Result<Self> {
         let mut witness = Self { container: container.to_owned(), trace, before: BTreeMap::new() };
-        witness.before = witness.rows(answers)?.into_iter().map(|row| (row.id, row.count)).collect();
+        let there = witness.all(answers)?.into_iter();
+        witness.before = there.map(|it| (it.event, it.count)).collect();
         Ok(witness)
     }
 
@@ -73,9 +80,8 @@ impl Witness {
     /// # Errors
     /// As [`Self::new`].
     pub fn told(&self, answers: &Answers<'_>) -> Result<Vec<Evidence>> {
-        let rows = self.rows(answers)?;
-        let new = rows.into_iter().filter(|row| self.before.get(&row.id).is_none_or(|was| *was < row.count));
-        let mut told: Vec<Evidence> = new.map(|row| row.evidence).collect();
+        let is_new = |it: &Evidence| self.before.get(&it.event).is_none_or(|was| *was < it.count);
+        let mut told: Vec<Evidence> = self.all(answers)?.into_iter().filter(is_new).collect();
         told.sort_by_key(|evidence| match evidence.verdict {
             Verdict::Denied => 0,
             Verdict::WouldDeny => 1,
@@ -84,84 +90,78 @@ impl Witness {
         Ok(told)
     }
 
-    fn rows(&self, answers: &Answers<'_>) -> Result<Vec<Row>> {
+    fn all(&self, answers: &Answers<'_>) -> Result<Vec<Evidence>> {
         Ok(match self.trace {
             Trace::Access(how) => {
                 let rows = answers.accesses_of(&self.container)?;
-                rows.into_iter().filter(|row| row.how == how).map(Row::from).collect()
+                rows.into_iter().filter(|row| row.how == how).map(Evidence::from).collect()
             }
             Trace::Connection(port) => {
                 let rows = answers.connections_of(&self.container)?;
-                rows.into_iter().filter(|row| row.port == port).map(Row::from).collect()
+                rows.into_iter().filter(|row| row.port == port).map(Evidence::from).collect()
             }
             Trace::Attempt(what) => {
                 let rows = answers.attempts_of(&self.container)?;
-                rows.into_iter().filter(|row| row.what == what).map(Row::from).collect()
+                rows.into_iter().filter(|row| row.what == what).map(Evidence::from).collect()
             }
             Trace::Program(origin) => {
                 let tried = answers.attempts_of(&self.container)?.into_iter();
-                let tried = tried.filter(|row| row.object_origin == Some(origin)).map(Row::from);
+                let tried = tried.filter(|row| row.object_origin == Some(origin)).map(Evidence::from);
                 let ran = answers.timeline_of(&self.container)?.processes.into_iter();
-                tried.chain(ran.filter(|row| row.binary_origin == origin).map(Row::from)).collect()
+                tried.chain(ran.filter(|row| row.binary_origin == origin).map(Evidence::from)).collect()
             }
         })
     }
-}
-
-/// What rows of all kinds have.
-struct Row {
-    id: String,
-    count: u64,
-    evidence: Evidence,
 }
 
 /// Rows of all kinds tell of a decision in the same words.
 macro_rules! evidence {
     ($row:ident, $answer:expr, $count:expr, $tainted_by:expr) => {
         Self {
+            answer: $answer,
+            verdict: $row.verdict,
+            denied_by: $row.denied_by,
+            enforced_by: $row.enforced_by,
+            rule: $row.policy.zip($row.rule),
+            exception: $row.exception,
             count: $count,
-            evidence: Evidence {
-                answer: $answer,
-                verdict: $row.verdict,
-                denied_by: $row.denied_by,
-                enforced_by: $row.enforced_by,
-                rule: $row.policy.zip($row.rule),
-                tainted_by: $tainted_by,
-            },
-            id: $row.id,
+            event: $row.id,
+            tainted_by: $tainted_by,
         }
     };
 }
 
-impl From<AccessRow> for Row {
+impl From<AccessRow> for Evidence {
     fn from(row: AccessRow) -> Self {
         evidence!(row, Answer::Accesses, row.count, Vec::new())
     }
 }
 
-impl From<ConnectionRow> for Row {
+impl From<ConnectionRow> for Evidence {
     fn from(row: ConnectionRow) -> Self {
         evidence!(row, Answer::Connections, row.count, row.tainted_by)
     }
 }
 
-impl From<AttemptRow> for Row {
+impl From<AttemptRow> for Evidence {
     fn from(row: AttemptRow) -> Self {
         evidence!(row, Answer::Attempts, 1, Vec::new())
     }
 }
 
 /// That it ran is told, whatever was decided.
-impl From<ProcessRow> for Row {
+impl From<ProcessRow> for Evidence {
     fn from(row: ProcessRow) -> Self {
-        let evidence = Evidence {
+        Self {
             answer: Answer::Timeline,
             verdict: Verdict::Allowed,
             denied_by: None,
             enforced_by: EnforcedBy::ObserveOnly,
             rule: None,
+            exception: false,
+            count: 1,
+            event: row.id,
             tainted_by: Vec::new(),
-        };
-        Self { id: row.id, count: 1, evidence }
+        }
     }
 }

@@ -107,7 +107,7 @@ Examples:
 
 pub(crate) const RELEASE: &str = "\
 Examples:
-  cofferdam release o-17";
+  cofferdam release order-17";
 
 pub(crate) const ORDERS: &str = "\
 Examples:

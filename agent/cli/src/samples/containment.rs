@@ -108,8 +108,8 @@ pub fn explanation() -> Explanation {
     serde_json::from_value(json!({
         "event": "0a1b2c3d-10e0", "what": format!("/usr/bin/node(4320) of {DEPS} opened volume/creds:tls.key"),
         "verdict": "denied", "policy": "shop/web", "rule": "db",
-        "text": "id: db\nsecret: creds\nreaders:\n  - binary: /usr/bin/python3\n",
-        "why": ["/usr/bin/node is none of the readers of volume/creds", "no exception from db was in force then"],
+        "text": "creds is read by /usr/bin/python3 (enforce)",
+        "why": ["it is not among what the rule permits"],
     }))
     .unwrap()
 }

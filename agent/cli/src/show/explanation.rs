@@ -20,7 +20,7 @@ pub(crate) fn explanation(explanation: &Explanation, columns: Option<usize>) -> 
     }
     if let Some(text) = &explanation.text {
         lines.push(Line::new());
-        lines.extend(text.lines().flat_map(|line| indented(Line::of(PLAIN, line), None)));
+        lines.extend(text.lines().flat_map(|line| indented(Line::of(PLAIN, line), columns)));
     }
     if !explanation.why.is_empty() {
         lines.push(Line::new());

@@ -8,14 +8,14 @@ use cofferdam_api::{
     ApplyOptions, BackendError, Containment, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow,
     Peer, PolicyMode, PolicyRow, PolicyStatus, PolicyText, RuleKind, RuleStatus,
 };
-use cofferdam_journal::Reader;
-use cofferdam_model::{AuditKind, Filter, Verdict};
+use cofferdam_model::AuditKind;
 use cofferdam_policy::{Effective, Mode, Policy, Selection, exception_key};
 use cofferdam_sensor::abi::hook::{Hook, Reason};
 
 use super::cut::destroy_sockets;
 use super::enforcer::{Enforcer, audit};
-use super::orders::concerns;
+use super::explain;
+use super::orders::{concerns, described};
 use super::store::InForce;
 use crate::agent::Agent;
 use crate::backend::Answers;
@@ -119,31 +119,8 @@ impl Containment for Answers {
     }
 
     fn explain(&self, event: &str) -> Result<Explanation, BackendError> {
-        let found = find(&self.journal, event)?;
-        let event = event.to_owned();
-        self.line.ask(move |agent| {
-            let (what, verdict, policy, rule) = found.ok_or_else(|| {
-                format!("no access, connection or attempt that a rule decided has the id {event}")
-            })?;
-            let named = |it: &&InForce| policy.as_deref() == Some(it.kept.name.as_str());
-            let in_force = agent.enforcer.store.in_force().iter().find(named);
-            let why = match (in_force, &rule) {
-                (Some(it), Some(rule)) => {
-                    it.policy.rules().iter().filter(|known| known.id == *rule).map(said).collect()
-                }
-                (None, Some(_)) => vec!["the policy is not in force any more".to_owned()],
-                _ => Vec::new(),
-            };
-            Ok(Explanation {
-                event,
-                what,
-                verdict,
-                policy,
-                rule,
-                text: in_force.map(|it| it.kept.text.clone()),
-                why,
-            })
-        })
+        let decision = explain::find(&self.journal, event)?;
+        self.line.ask(move |agent| Ok(explain::explain(decision, &agent.enforcer)))
     }
 
     fn contain(&self, order: &OrderRequest, by: Peer) -> Result<OrderRow, BackendError> {
@@ -152,8 +129,7 @@ impl Containment for Answers {
             let now = host::boot_time();
             let wall = agent.enforcer.wall.now(now);
             let row = agent.enforcer.orders.add(&order, by, wall).map_err(|error| format!("{error:#}"))?;
-            let detail = format!("{}: {}", order.owner, order.reason);
-            agent.pipeline.add([audit(AuditKind::Contained, &row.id, None, Some(by), detail, now)]);
+            agent.pipeline.add([audit(AuditKind::Contained, &row.id, None, Some(by), described(&row), now)]);
             agent.enforcer.touch_all();
             agent.enforce(now);
             let row = if row.cut_off { cut_off(agent, &row)? } else { row };
@@ -167,7 +143,7 @@ impl Containment for Answers {
             let now = host::boot_time();
             let row = agent.enforcer.orders.remove(&id).map_err(|error| format!("{error:#}"))?;
             let row = row.ok_or_else(|| format!("no order in force has the id {id}"))?;
-            let record = audit(AuditKind::Released, &id, None, Some(by), row.reason.clone(), now);
+            let record = audit(AuditKind::Released, &id, None, Some(by), described(&row), now);
             agent.pipeline.add([record]);
             agent.enforcer.touch_all();
             agent.enforce(now);
@@ -413,38 +389,4 @@ fn fail_open(enforcer: &Enforcer, pipeline: &Pipeline) -> Vec<FailOpen> {
                 .to_owned(),
     });
     found
-}
-
-/// A rule in a sentence.
-fn said(rule: &cofferdam_policy::Rule) -> String {
-    format!("rule {} speaks of {}, in mode {}", rule.id, rule.says.kind(), rule.mode)
-}
-
-/// What was decided, and by whom.
-type Found = (String, Verdict, Option<String>, Option<String>);
-
-fn find(journal: &std::path::Path, event: &str) -> Result<Option<Found>, BackendError> {
-    let reader = Reader::open(journal).map_err(|error| BackendError::Failed(Box::new(error)))?;
-    let denials =
-        reader.denials(&Filter::default()).map_err(|error| BackendError::Failed(Box::new(error)))?;
-    let access = denials.accesses.rows.into_iter().find(|row| row.id == event).map(|row| {
-        let by = row.binary.unwrap_or_else(|| "a program that is not known".to_owned());
-        (format!("{by} reached for {}", row.secret), row.verdict, row.policy, row.rule)
-    });
-    let connection = || {
-        denials.connections.rows.into_iter().find(|row| row.id == event).map(|row| {
-            let by = row.binary.unwrap_or_else(|| "a program that is not known".to_owned());
-            let to = row.destination.unwrap_or_else(|| "somewhere".to_owned());
-            (format!("{by} connected to {to} port {}", row.port), row.verdict, row.policy, row.rule)
-        })
-    };
-    let attempt = || {
-        denials
-            .attempts
-            .rows
-            .into_iter()
-            .find(|row| row.id == event)
-            .map(|row| (format!("{}: {}", row.what, row.object), row.verdict, row.policy, row.rule))
-    };
-    Ok(access.or_else(connection).or_else(attempt))
 }

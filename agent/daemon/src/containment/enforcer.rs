@@ -17,7 +17,7 @@ use super::guarding::Guarding;
 use super::held;
 use super::hosts::{self, Hosts};
 use super::inside::{self, Inside};
-use super::orders::Orders;
+use super::orders::{Orders, described};
 use super::store::{Change, Store};
 use super::wall::Wall;
 use crate::pipeline::Pipeline;
@@ -27,6 +27,9 @@ use crate::threads::Message;
 const GRACE_NS: u64 = 2_000_000_000;
 /// How often a workload is looked at again because it read another secret in the meantime.
 const ROUNDS: usize = 8;
+
+/// As what the baseline of containers is told: whose it is, and its id.
+pub const BASELINE: (&str, &str) = ("cofferdam", "baseline");
 
 /// What a container for which nothing is decided yet may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +96,6 @@ pub struct Enforcer {
     dirty: Dirty,
     /// Workloads that ran before their policy: what they hold is looked for.
     held: BTreeSet<WorkloadId>,
-    /// Exceptions whose end was told.
-    ended: BTreeSet<String>,
     to: SyncSender<Message>,
 }
 
@@ -142,7 +143,6 @@ impl Enforcer {
             pending: None,
             dirty: Dirty { all: true, some: BTreeSet::new() },
             held: BTreeSet::new(),
-            ended: BTreeSet::new(),
             to,
         }
     }
@@ -185,19 +185,19 @@ impl Enforcer {
         let wall = self.wall.now(now);
         let mut changes = self.store.look(wall);
         changes.extend(self.store.roll_back(wall));
+        changes.extend(self.store.ended(wall));
         let mut records: Vec<Record> = changes.into_iter().map(|change| self.told(change, now)).collect();
         for id in self.orders.ended(wall) {
             match self.orders.remove(&id) {
                 Ok(Some(row)) => {
                     self.dirty.all = true;
-                    let detail = format!("its time is over; {}", row.reason);
+                    let detail = format!("its time is over; {}", described(&row));
                     records.push(audit(AuditKind::Released, &id, None, None, detail, now));
                 }
                 Ok(None) => {}
                 Err(error) => tracing::error!("an order that has ended stays on disk: {error:#}"),
             }
         }
-        records.extend(self.ended_exceptions(now));
         let names =
             self.store.in_force().iter().flat_map(|it| it.policy.hosts()).map(str::to_owned).collect();
         self.hosts.ask(names, now, &self.to);
@@ -231,6 +231,7 @@ impl Enforcer {
             Change::Accepted(key) => {
                 (AuditKind::ExceptionAccepted, key, "its days count from here".to_owned())
             }
+            Change::Expired(key, whose) => (AuditKind::ExceptionExpired, key, whose),
         };
         audit(what, &subject, None, None, detail, now)
     }
@@ -243,23 +244,6 @@ impl Enforcer {
             record => record,
         });
         by_someone.collect()
-    }
-
-    fn ended_exceptions(&mut self, now: BootTime) -> Vec<Record> {
-        let wall = self.wall.now(now);
-        let mut records = Vec::new();
-        for it in self.store.in_force() {
-            for (rule, exception) in it.policy.exceptions() {
-                let key = cofferdam_policy::exception_key(it.policy.name(), &rule.id, &exception.allow);
-                let is_new = exception.expires <= wall && self.ended.insert(key.clone());
-                if is_new {
-                    self.dirty.all = true;
-                    let detail = format!("{}, {}", exception.owner, exception.reason);
-                    records.push(audit(AuditKind::ExceptionExpired, &key, None, None, detail, now));
-                }
-            }
-        }
-        records
     }
 
     /// Puts into force what has changed.
@@ -507,10 +491,10 @@ impl Enforcer {
         };
         let denied = round.objects.iter().map(|object| object.id).collect();
         let orders = [Order {
-            id: "baseline".to_owned(),
+            id: BASELINE.1.to_owned(),
             says: OrderSays::DenySecrets(denied),
             until: None,
-            owner: "cofferdam".to_owned(),
+            owner: BASELINE.0.to_owned(),
             reason: "nothing is decided for this container yet".to_owned(),
         }];
         let (nothing, no_reads) = (Inside::default(), BTreeSet::new());

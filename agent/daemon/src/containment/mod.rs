@@ -4,6 +4,8 @@ pub mod answer;
 pub mod binaries;
 pub mod cut;
 pub mod enforcer;
+mod exceptions;
+mod explain;
 pub mod guarding;
 pub mod held;
 pub mod hosts;

@@ -11,8 +11,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use cofferdam_api::{Peer, PolicyOrigin, PolicyText, RefusedFile};
 use cofferdam_model::WallTime;
-use cofferdam_policy::{Acceptance, Policy, exception_key, parse};
+use cofferdam_policy::{Acceptance, Policy, parse};
 use serde::{Deserialize, Serialize};
+
+use super::exceptions::Exceptions;
 
 /// A policy in force, as it is kept on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,10 +59,12 @@ pub enum Change {
     RolledBack(String),
     /// An exception was seen for the first time.
     Accepted(String),
+    /// An exception is over; whose it was, and why.
+    Expired(String, String),
 }
 
-/// What tells one version of a file from the next.
-type Version = (u64, u64, i64, i64);
+/// What tells one version of a file from the next; `None`: it cannot be looked at.
+type Version = Option<(u64, u64, i64, i64)>;
 
 /// A file of the policy folder as it was at the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +79,7 @@ pub struct Store {
     state: PathBuf,
     folder: PathBuf,
     in_force: Vec<InForce>,
-    /// When each exception was first accepted.
-    accepted: BTreeMap<String, WallTime>,
+    exceptions: Exceptions,
     seen: BTreeMap<PathBuf, Seen>,
     refused: BTreeMap<PathBuf, RefusedFile>,
 }
@@ -89,13 +92,13 @@ impl Store {
     /// policies because of it.
     pub fn open(state: PathBuf, folder: PathBuf, now: WallTime) -> Result<Self> {
         fs::create_dir_all(&state).with_context(|| format!("cannot create {}", state.display()))?;
-        let accepted = read_json(&state.join(ACCEPTED))?.unwrap_or_default();
+        let exceptions = Exceptions::open(&state)?;
         let kept: Vec<Kept> = read_json(&state.join(POLICIES))?.unwrap_or_default();
         let mut store = Self {
             state,
             folder,
             in_force: Vec::new(),
-            accepted,
+            exceptions,
             seen: BTreeMap::new(),
             refused: BTreeMap::new(),
         };
@@ -113,7 +116,7 @@ impl Store {
     }
 
     fn parse(&self, source: &str, text: &str, now: WallTime) -> Result<Vec<Policy>, String> {
-        let acceptance = Acceptance { now, first: &self.accepted };
+        let acceptance = Acceptance { now, first: self.exceptions.accepted() };
         parse(Path::new(source), text, acceptance).map_err(|refused| refused.to_string())
     }
 
@@ -129,7 +132,7 @@ impl Store {
 
     /// When an exception was first accepted.
     pub fn accepted(&self, key: &str) -> Option<WallTime> {
-        self.accepted.get(key).copied()
+        self.exceptions.accepted().get(key).copied()
     }
 
     fn find(&self, name: &str) -> Option<&InForce> {
@@ -200,30 +203,16 @@ impl Store {
             in_force.retain(|it| it.kept.name != policy.name());
             in_force.push(InForce { policy: policy.clone(), kept });
         }
-        let mut changes = self.accept(&policies, now)?;
+        let mut changes = self.exceptions.accept(&policies, now)?;
         self.keep(in_force)?;
         changes.extend(policies.iter().map(|it| Change::Applied(it.name().to_owned(), text.source.clone())));
         Ok((policies.iter().map(|policy| policy.name().to_owned()).collect(), changes))
     }
 
-    /// Notes when exceptions were first seen.
-    fn accept(&mut self, policies: &[Policy], now: WallTime) -> Result<Vec<Change>, String> {
-        let mut accepted = self.accepted.clone();
-        let mut changes = Vec::new();
-        for policy in policies {
-            for (rule, exception) in policy.exceptions() {
-                let key = exception_key(policy.name(), &rule.id, &exception.allow);
-                if !accepted.contains_key(&key) {
-                    accepted.insert(key.clone(), now);
-                    changes.push(Change::Accepted(key));
-                }
-            }
-        }
-        if !changes.is_empty() {
-            write_json(&self.state.join(ACCEPTED), &accepted).map_err(|error| format!("{error:#}"))?;
-            self.accepted = accepted;
-        }
-        Ok(changes)
+    /// Exceptions that have ended by now, each told once.
+    pub fn ended(&mut self, now: WallTime) -> Vec<Change> {
+        let policies: Vec<&Policy> = self.in_force.iter().map(|it| &it.policy).collect();
+        self.exceptions.end(&policies, now)
     }
 
     fn keep(&mut self, in_force: Vec<InForce>) -> Result<(), String> {
@@ -377,7 +366,7 @@ impl Store {
         policies: &[Policy],
         now: WallTime,
     ) -> Result<Vec<Change>, String> {
-        let mut changes = self.accept(policies, now)?;
+        let mut changes = self.exceptions.accept(policies, now)?;
         let (mut in_force, before): (Vec<InForce>, Vec<InForce>) =
             self.in_force.iter().cloned().partition(|it| it.kept.source != source);
         for it in before.iter().filter(|it| policies.iter().all(|policy| policy.name() != it.kept.name)) {
@@ -446,10 +435,13 @@ fn list(folder: &Path) -> std::io::Result<BTreeMap<PathBuf, Version>> {
         if !is_policy || hidden {
             continue;
         }
-        // A link may lead to nothing for a moment, as a ConfigMap's does.
-        let meta = fs::metadata(&path)?;
-        if meta.is_file() {
-            found.insert(path, (meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()));
+        match fs::metadata(&path) {
+            Ok(meta) if !meta.is_file() => {}
+            Ok(meta) => {
+                found.insert(path, Some((meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec())));
+            }
+            // It is there, for all that: a link may lead to nothing for a moment, as a ConfigMap's does.
+            Err(_) => drop(found.insert(path, None)),
         }
     }
     Ok(found)
@@ -457,10 +449,8 @@ fn list(folder: &Path) -> std::io::Result<BTreeMap<PathBuf, Version>> {
 
 /// The policies in force, in the state folder.
 const POLICIES: &str = "policies.json";
-/// When exceptions were first accepted.
-const ACCEPTED: &str = "exceptions.json";
 
-fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>> {
+pub(super) fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>> {
     match fs::read(path) {
         Ok(text) => serde_json::from_slice(&text).map(Some).with_context(|| {
             format!("{} cannot be understood; what the kernel enforces stays so", path.display())
@@ -470,7 +460,7 @@ fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>> {
     }
 }
 
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     write_whole(path, &serde_json::to_vec_pretty(value)?)
 }
 

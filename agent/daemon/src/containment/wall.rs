@@ -22,6 +22,12 @@ pub fn note(state: &Path, now: WallTime) {
     }
 }
 
+/// A moment as people are told it.
+pub fn to_second(time: WallTime) -> String {
+    let text = time.to_string().replace('T', " ");
+    format!("{} UTC", text.split('.').next().unwrap_or(&text))
+}
+
 /// The latest wall clock that was ever believed.
 #[derive(Debug, Clone, Copy)]
 pub struct Wall {

@@ -5,7 +5,7 @@ use cofferdam_abi::policy::BINDINGS;
 use super::Checker;
 use super::rules::PlacedRule;
 use crate::document::{Place, Spec};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{ENTRIES_MAX, Endpoint};
 use crate::meet::meet;
 use crate::policy::Says;
 
@@ -13,10 +13,24 @@ impl Checker<'_> {
     pub(super) fn contradictions(&mut self, spec: &Spec, rules: &[PlacedRule]) {
         self.nothing_is_named_in_vain(rules);
         self.isolating_rules_meet(rules);
+        self.destinations_have_room(spec, rules);
         let bindings = rules.iter().filter(|(_, rule)| has_binding(&rule.says)).count();
         if bindings > BINDINGS {
             let reason = format!("{bindings} rules have destinations, of which there may be {BINDINGS}");
             self.refuse(spec.selector.at, "spec.secrets", reason);
+        }
+    }
+
+    /// A policy leaves room in the kernel's tables for others, and for itself when it changes.
+    fn destinations_have_room(&mut self, spec: &Spec, rules: &[PlacedRule]) {
+        let entries: usize =
+            rules.iter().flat_map(|(_, rule)| rule.says.endpoints()).map(Endpoint::entries).sum();
+        if entries > ENTRIES_MAX {
+            let reason = format!(
+                "its destinations and their ports come to {entries} entries, of which there may be {ENTRIES_MAX}; \
+                 leave `ports` out to mean every port"
+            );
+            self.refuse(spec.selector.at, "spec", reason);
         }
     }
 

@@ -42,6 +42,12 @@ pub fn exception_key(policy: &str, rule: &str, allow: &crate::Allow) -> String {
 /// All that is wrong with it, with file, line, column, field and reason. A file is refused as a whole.
 pub fn parse(file: &Path, text: &str, acceptance: Acceptance<'_>) -> Result<Vec<Policy>, Refused> {
     let documents = documents(file, text)?;
+    if documents.is_empty() {
+        // A file that lost its content must not lift what it said.
+        let reason = "holds no policy; to lift what it said before, remove the file".to_owned();
+        let at = Some(Place { line: 1, column: 1 });
+        return Err(Refused(vec![Refusal { file: file.to_owned(), at, field: None, reason }]));
+    }
     let mut checker = Checker { acceptance, refusals: Vec::new(), policy: String::new() };
     let policies: Vec<Option<Policy>> = documents.iter().map(|it| checker.policy(it)).collect();
     checker.names_are_unique(&documents);

@@ -1,7 +1,7 @@
 //! Ways out for what is held: connections that were opened before, and calls that move bytes without reading them.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::ptr;
@@ -22,6 +22,15 @@ pub(super) fn connect(given: &Given<'_>, hands: &mut Hands) -> Done {
     let stream = TcpStream::connect(address).doing(|| format!("connecting to {address}"))?;
     hands.hold(name, OwnedFd::from(stream));
     Ok(String::new())
+}
+
+/// `listen-tcp`: at a port of loopback, which it says; who connects is let in by the kernel alone.
+pub(super) fn listen(_: &Given<'_>, hands: &mut Hands) -> Done {
+    let doing = || "listening on loopback".to_owned();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing(doing)?;
+    let address = listener.local_addr().doing(doing)?;
+    hands.hold(&address.to_string(), OwnedFd::from(listener));
+    Ok(address.to_string())
 }
 
 /// `connect-unix NAME SOCKET`: a stream that is kept.

@@ -65,6 +65,7 @@ const STEPS: &[(&str, Action)] = &[
     ("map-code", process::map_code),
     ("dumpable", process::dumpable),
     ("connect-held", exit::connect),
+    ("listen-tcp", exit::listen),
     ("connect-unix", exit::connect_unix),
     ("accept", exit::accept),
     ("listen-datagrams", exit::listen_datagrams),

@@ -1,7 +1,28 @@
-//! Policies in force, whatever happens to the agent.
+//! Policies in force, whatever happens to the agent; and what takes hold without a policy.
 
+mod agent_gone;
+mod bad_input;
+mod confirm_within;
+mod contain_credential;
+mod cut_off;
+mod exception_expires;
+mod exclusive;
 mod hammer;
+mod isolate;
+mod kit;
+mod roll_out;
 
 use crate::stage::Scenario;
 
-pub(super) const ALL: &[Scenario] = &[hammer::SCENARIO];
+pub(super) const ALL: &[Scenario] = &[
+    contain_credential::SCENARIO,
+    cut_off::SCENARIO,
+    exception_expires::SCENARIO,
+    confirm_within::SCENARIO,
+    exclusive::SCENARIO,
+    isolate::SCENARIO,
+    roll_out::SCENARIO,
+    bad_input::SCENARIO,
+    agent_gone::SCENARIO,
+    hammer::SCENARIO,
+];

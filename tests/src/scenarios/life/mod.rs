@@ -6,7 +6,6 @@ mod agent_started_later;
 mod budget;
 mod copied_journal;
 mod events_by_hook;
-mod policy_folder;
 mod rings_overflow;
 mod service_manager;
 mod two_agents;
@@ -27,5 +26,4 @@ pub(super) const ALL: &[Scenario] = &[
     watch::SCENARIO,
     events_by_hook::SCENARIO,
     service_manager::SCENARIO,
-    policy_folder::SCENARIO,
 ];
