@@ -357,6 +357,9 @@ impl Agent {
             self.enforcer.tidy(&mut self.pipeline);
             wall::note(&self.containment, self.enforcer.wall.now(now));
         }
+        if self.ticks.is_multiple_of(LOOK_TICKS) {
+            self.pipeline.look_left_out(now);
+        }
         if self.ticks.is_multiple_of(LOOK_TICKS)
             && let Err(error) = self.journal.look_after()
         {

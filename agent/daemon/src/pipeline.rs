@@ -6,7 +6,7 @@ mod connection;
 mod counters;
 mod discovery;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use cofferdam_inventory::cgroup_path::RuntimeState;
 use cofferdam_inventory::hierarchy::FoundCgroup;
@@ -60,6 +60,9 @@ pub struct Pipeline {
     starting: Vec<u32>,
     mounts_stale: bool,
     written: u64,
+    /// How often each tracepoint's program had been left out at the last look.
+    left_out: HashMap<String, u64>,
+    looked_left_out: Option<BootTime>,
     /// Totals of losses that stand in the batch: told once it is committed.
     untold: Vec<(LossKey, u64)>,
 }
@@ -83,6 +86,8 @@ impl Pipeline {
             starting: Vec::new(),
             mounts_stale: false,
             written: 0,
+            left_out: HashMap::new(),
+            looked_left_out: None,
             untold: Vec::new(),
         }
     }
@@ -306,6 +311,17 @@ impl Pipeline {
     pub fn journal_program(&mut self, exec: EventId) {
         if let Some(process) = self.state.program(exec).cloned() {
             self.batch.extend(self.state.processes.referenced(&process).into_iter().map(Record::Process));
+        }
+    }
+
+    /// What the kernel left out is a loss like any other.
+    pub fn look_left_out(&mut self, now: BootTime) {
+        let since = self.looked_left_out.replace(now).unwrap_or(now);
+        for (program, total) in self.query.left_out() {
+            let before = self.left_out.insert(program.to_owned(), total).unwrap_or(0);
+            let count = total.saturating_sub(before);
+            let loss = self.losses.of_the_agent(program, LossReason::LeftOut, count, since, now);
+            self.batch.extend(loss.map(Record::Loss));
         }
     }
 

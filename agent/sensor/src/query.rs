@@ -98,19 +98,18 @@ impl Query {
         Ok(self.ask(what, &open_path(path)?, path)?.process)
     }
 
-    /// How often the kernel left a program that decides out because it was running already on that processor
-    /// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c). Those that only see (tracepoints) decide nothing: whom they
-    /// missed is adopted when it is met.
+    /// How often the kernel left a program that decides out because it was running already on that processor.
     pub fn recursion_misses(&self) -> u64 {
-        let of_program = |(_, program): (&str, &Program)| {
-            if !matches!(program, Program::Lsm(_) | Program::CgroupSockAddr(_) | Program::CgroupSkb(_)) {
-                return None;
-            }
-            let fd = program.fd().ok()?.as_fd().as_raw_fd();
-            let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-            text.lines().find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse::<u64>().ok())
+        let decides = |program: &Program| {
+            matches!(program, Program::Lsm(_) | Program::CgroupSockAddr(_) | Program::CgroupSkb(_))
         };
-        self.ebpf.programs().filter_map(of_program).sum()
+        self.ebpf.programs().filter(|(_, program)| decides(program)).filter_map(|(_, it)| misses(it)).sum()
+    }
+
+    /// The same of each program that only sees (tracepoints).
+    pub fn left_out(&self) -> impl Iterator<Item = (&str, u64)> {
+        let seeing = self.ebpf.programs().filter(|(_, program)| matches!(program, Program::BtfTracePoint(_)));
+        seeing.filter_map(|(name, program)| Some((name, misses(program)?)))
     }
 
     /// The program that the guard asks about opens; it lives as long as somebody holds a descriptor of it.
@@ -164,6 +163,13 @@ fn in_root_of_process(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let pid = text.strip_prefix("/proc/")?.strip_suffix("/root")?;
     let inside = Path::new("/").join(parts.as_path());
     pid.bytes().all(|byte| byte.is_ascii_digit()).then_some((root, inside))
+}
+
+/// `recursion_misses` of a loaded program (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c).
+fn misses(program: &Program) -> Option<u64> {
+    let fd = program.fd().ok()?.as_fd().as_raw_fd();
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
 }
 
 #[cfg(test)]
