@@ -102,3 +102,14 @@ fn the_glass_breaks_when_its_exceptions_are_uncommented() {
     let rules: Vec<&str> = open[0].exceptions().map(|(rule, _)| rule.id.as_str()).collect();
     assert_eq!(rules, ["secrets", "sessions"]);
 }
+
+#[test]
+fn the_metadata_service_is_out_of_reach_and_what_answers_for_names_at_its_address_is_not() {
+    let text = fs::read_to_string(folder().join("metadata-service.yaml")).unwrap();
+    let world = Case::of(parsed(&text).unwrap()).world();
+    for address in ["169.254.169.254", "168.63.129.16", "fd00:ec2::254"] {
+        assert_eq!(world.sends(address, 80), "denied metadata-service/metadata", "{address}");
+        assert_eq!(world.told(world.send(address, 17, 53)), "allowed", "{address}");
+    }
+    assert_eq!(world.sends("192.0.2.1", 80), "allowed");
+}
