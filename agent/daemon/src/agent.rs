@@ -83,11 +83,12 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     let store = Store::open(state.clone(), args.policy_dir.clone(), wall.now(host::boot_time()))
         .context("cannot put the policies of before into force; what the kernel enforces stays so")?;
     let orders = Orders::open(state.join("orders.json"))?;
+    let names = Names::open(state.join("names.jsonl"), resumed);
     let setup = Setup {
         tier: policy_tier(tier),
         baseline: config.baseline,
         resolvers: config.resolvers,
-        latest: pipeline.tables.latest_generation(),
+        latest: pipeline.tables.latest_generation().max(names.latest()),
     };
     let enforcer = Enforcer::new(store, orders, wall, setup, Guarding::new(&args.socket), sender.clone());
     let rules = Rules { enforcer, state, pin_dir: args.pin_dir.clone() };
@@ -95,8 +96,7 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
     let live = agent.live.clone();
     let line = Line(sender.clone());
-    agent.pipeline.names =
-        Names::open(agent.containment.join("names.jsonl"), &agent.pipeline.tables.generations());
+    agent.pipeline.names = names;
 
     threads::read_rings(rings, sender.clone())?;
     let watched = agent.know_what_runs(&hierarchy)?;

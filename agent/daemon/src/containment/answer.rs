@@ -417,7 +417,9 @@ fn fail_open(enforcer: &Enforcer, pipeline: &Pipeline) -> Vec<FailOpen> {
 
 /// A rule in a sentence.
 fn said(rule: &cofferdam_policy::Rule) -> String {
-    format!("rule {} speaks of {}, in mode {}", rule.id, rule.says.kind(), rule.mode)
+    let is_bound = matches!(&rule.says, cofferdam_policy::Says::Secret(secret) if secret.binding.is_some());
+    let travels = if is_bound { " and its destinations" } else { "" };
+    format!("rule {} speaks of {}{travels}, in mode {}", rule.id, rule.says.kind(), rule.mode)
 }
 
 /// What was decided, and by whom.
@@ -435,7 +437,7 @@ fn find(journal: &std::path::Path, event: &str) -> Result<Option<Found>, Backend
         denials.connections.rows.into_iter().find(|row| row.id == event).map(|row| {
             let by = row.binary.unwrap_or_else(|| "a program that is not known".to_owned());
             let to = row.destination.unwrap_or_else(|| "somewhere".to_owned());
-            (format!("{by} connected to {to} port {}", row.port), row.verdict, row.policy, row.rule)
+            (format!("{by} reached for {to} port {}", row.port), row.verdict, row.policy, row.rule)
         })
     };
     let attempt = || {
