@@ -15,7 +15,7 @@ use super::command::{ended, finish};
 use super::mounts::unmount_below;
 use super::wait::{Look, until_within};
 use super::world::where_empty;
-use super::{Mounted, Place, binary, random, until};
+use super::{Mounted, Place, binary, random, unit, until};
 
 /// The resolver of every agent of a test; nobody listens there.
 pub const RESOLVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 53), 53);
@@ -58,6 +58,8 @@ pub struct AgentOptions {
     pub policies: Option<PathBuf>,
     /// Where a service manager waits to be told that it is ready.
     pub notify: Option<PathBuf>,
+    /// It has the rights that its systemd unit leaves it, no more.
+    pub confined: bool,
 }
 
 impl AgentOptions {
@@ -150,6 +152,9 @@ impl Agent {
         }
         if let Some(socket) = &self.options.notify {
             command.env("NOTIFY_SOCKET", socket);
+        }
+        if self.options.confined {
+            unit::confine(&mut command)?;
         }
         command.process_group(0).stdin(Stdio::null()).stdout(words).stderr(log);
         self.child = Some(command.spawn().context("starting cofferdamd")?);

@@ -418,6 +418,8 @@ impl Enforcer {
             .running()
             .filter(|process| process.workload == workload.id && !process.runtime)
             .map(|process| PathBuf::from(format!("/proc/{}/root", process.key.pid)))
+            // A runtime that was taken for the container's own process has not entered its root yet.
+            .filter(|path| !workload.kind.is_container() || !binaries::is_hosts_root(path))
             .find_map(|path| Root::open(&path).ok());
         let rooted = within.is_some();
         let on_host = || pipeline.state.roots.get(&workload.id).and_then(|path| Root::open(path).ok());

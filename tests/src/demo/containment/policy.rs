@@ -64,13 +64,15 @@ impl Policy {
     }
 }
 
-/// Waits until a kernel's means enforces the rule on the container, from its start; says which for reads.
+/// Waits until the rule is in force on the container, its reader found; says what enforces it on reads.
 pub(super) fn enforcer(agent: &Agent, container: &str) -> Result<EnforcedBy> {
     until("the policy to be in force", || {
         let status = agent.asked(|answers| answers.policy_status())?;
         let ours = |by: &EnforcedBy| matches!(by, EnforcedBy::Lsm | EnforcedBy::Fanotify);
-        let of_it =
-            status.rules.iter().filter(|rule| rule.workload.as_deref() == Some(container) && !rule.late_bind);
+        let of_it = status
+            .rules
+            .iter()
+            .filter(|rule| rule.workload.as_deref() == Some(container) && rule.why.is_empty());
         let by = of_it.flat_map(|rule| &rule.effective).find(|by| ours(by)).copied();
         Ok(by.map_or_else(|| Look::NotYet(format!("there is {status:?}")), Look::Found))
     })

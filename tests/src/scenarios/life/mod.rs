@@ -3,12 +3,14 @@
 mod agent_ends;
 mod agent_killed;
 mod agent_started_later;
+mod boot;
 mod budget;
 mod copied_journal;
 mod events_by_hook;
 mod policy_folder;
 mod rings_overflow;
 mod service_manager;
+mod systemd_unit;
 mod two_agents;
 mod unloaded;
 mod watch;
@@ -27,5 +29,7 @@ pub(super) const ALL: &[Scenario] = &[
     watch::SCENARIO,
     events_by_hook::SCENARIO,
     service_manager::SCENARIO,
+    boot::SCENARIO,
+    systemd_unit::SCENARIO,
     policy_folder::SCENARIO,
 ];
