@@ -1,7 +1,8 @@
 //! Policies in force, whatever happens to the agent.
 
+mod configured;
 mod hammer;
 
 use crate::stage::Scenario;
 
-pub(super) const ALL: &[Scenario] = &[hammer::SCENARIO];
+pub(super) const ALL: &[Scenario] = &[configured::SCENARIO, hammer::SCENARIO];
