@@ -13,6 +13,7 @@ use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
 use cofferdam_journal::{Journal, Notice};
 use cofferdam_model::{BootTime, Clock, Record, WallTime};
 use cofferdam_sensor::{AttachState, Budgets, Event, Sensor};
+use tokio::sync::oneshot;
 
 use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
@@ -44,11 +45,20 @@ const LOOK_TICKS: u64 = 5;
 /// Live events kept for watchers that fall behind.
 const LIVE_EVENTS: usize = 8_192;
 
+/// Why the agent has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was told to; what is in force stays.
+    Stopped,
+    /// Every rule was lifted, and is not to come back by itself.
+    Unloaded,
+}
+
 /// Runs the agent until it is told to stop.
 ///
 /// # Errors
 /// If it cannot start, or cannot go on seeing what it must.
-pub fn run(args: &Args, config: Config) -> Result<()> {
+pub fn run(args: &Args, config: Config) -> Result<End> {
     let started = WallTime::now();
     host::require_the_needed()?;
     host::seal()?;
@@ -105,11 +115,13 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     threads::watch_mounts(mount_watch, sender.clone())?;
     let answers =
         Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live, line });
-    let server = threads::serve(socket, answers, sender, cri)?;
+    let (over, is_over) = oneshot::channel();
+    let server = threads::serve(socket, answers, sender, cri, is_over)?;
     announce();
     agent.work(&receiver)?;
-    drop(receiver);
-    server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?
+    drop((receiver, over));
+    server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))??;
+    Ok(if agent.ending { End::Unloaded } else { End::Stopped })
 }
 
 fn policy_tier(tier: cofferdam_sensor::Tier) -> cofferdam_policy::Tier {

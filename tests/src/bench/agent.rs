@@ -236,6 +236,14 @@ impl Agent {
         self.wait()
     }
 
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// If it does not run, or does not end.
+    pub fn has_ended(&mut self) -> Result<ExitStatus> {
+        self.wait()
+    }
+
     /// Stops it from running, until [`Self::go_on`].
     ///
     /// # Errors

@@ -8,9 +8,8 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, ensure};
 use nix::errno::Errno;
 
-use crate::bench::container::ACTOR;
-use crate::bench::wait::PATIENCE;
-use crate::bench::{AgentOptions, Listener};
+use crate::bench::wait::{Look, PATIENCE};
+use crate::bench::{AgentOptions, Listener, until};
 use crate::bypass::{Contained, Destination, Kind, PASSWORD};
 use crate::stage::{PerTier, Scenario, Stage, Went};
 
@@ -30,7 +29,10 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     // What a reboot leaves: the state on disk, no programs, no tables, no guard.
     agent.quit()?;
     agent.unload()?;
-    contained.runs(ACTOR, &[&["open", PASSWORD]])?.went_through().context("the rules were not gone")?;
+    until("the rules to be gone", || {
+        let reply = contained.attacker(&[&["open", PASSWORD]])?;
+        Ok(if reply.ok { Look::Found(()) } else { Look::NotYet(reply.output) })
+    })?;
 
     let (started, denied) = thread::scope(|scope| {
         let attacker = scope.spawn(|| {

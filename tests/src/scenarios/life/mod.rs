@@ -12,6 +12,7 @@ mod rings_overflow;
 mod service_manager;
 mod systemd_unit;
 mod two_agents;
+mod unload_asked;
 mod unloaded;
 mod watch;
 
@@ -26,6 +27,7 @@ pub(super) const ALL: &[Scenario] = &[
     two_agents::SCENARIO,
     copied_journal::SCENARIO,
     unloaded::SCENARIO,
+    unload_asked::SCENARIO,
     watch::SCENARIO,
     events_by_hook::SCENARIO,
     service_manager::SCENARIO,
