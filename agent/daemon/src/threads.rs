@@ -150,8 +150,8 @@ impl Cri {
     }
 }
 
-/// Everything asynchronous on one thread: the socket, the runtimes' sockets, signals. Ends with a signal, or when `over`
-/// is dropped.
+/// Everything asynchronous on one thread: the socket, the runtimes' sockets, signals. Ends with a signal, or when
+/// `over` is dropped.
 pub fn serve(
     socket: Socket,
     answers: Arc<Answers>,

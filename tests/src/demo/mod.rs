@@ -1,7 +1,7 @@
-//! The demo: real containers, a real agent, and its real answers, in two acts. Ends by itself and leaves nothing behind.
+//! The demo: real containers, a real agent, and its real answers, in two acts. Ends by itself, leaves nothing behind.
 //!
-//! Each act has its play, what happens in the containers; [`questions`] is how somebody asks the agent; [`telling`] is how
-//! it looks.
+//! Each act has its play, what happens in the containers; [`questions`] is how somebody asks the agent, [`telling`] how it
+//! looks.
 
 mod container;
 mod containment;

@@ -38,8 +38,8 @@ pub struct Named {
 }
 
 impl Names {
-    /// Those of the agent before, if its tables are still there: its counters tell of generations that are gone. Without
-    /// them numbers begin anew. A line that cannot be read costs names, nothing else.
+    /// Those of the agent before, if its tables are still there: its counters tell of generations that are gone.
+    /// Without them numbers begin anew. A line that cannot be read costs names, nothing else.
     pub fn open(file: PathBuf, resumed: bool) -> Self {
         let text = fs::read_to_string(&file).ok().filter(|_| resumed).unwrap_or_default();
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());

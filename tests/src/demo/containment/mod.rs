@@ -48,6 +48,7 @@ pub(super) fn play(scene: &mut Scene) -> Result<()> {
     excepted(scene, &policy, &cast)?;
     without_an_agent(scene, &cast, by)?;
     asked(scene)?;
+    proof::nobody_came(&scene.street.thief)?;
     what_to_see(&scene.telling, by)
 }
 
@@ -158,7 +159,7 @@ fn what_to_see(telling: &Telling, by: EnforcedBy) -> Result<()> {
                   is no such gap.";
     telling.sentences(&[
         &format!(
-            "The dependency ran with all the rights of {SERVER}, and the key went nowhere: a list of programs that may \
+            "The dependency ran with all the rights of {SERVER}, and the key did not get to the thief: a list of programs that may \
              read it would not have been enough, its destinations were."
         ),
         "Nobody had to end the exception, and nothing was lifted when the agent died: the kernel has the rules, and the \

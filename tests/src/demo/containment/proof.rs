@@ -8,6 +8,7 @@ use cofferdam_tests::bench::{Agent, until};
 
 use super::{ATTEMPTS, RULE, WORKLOAD};
 use crate::demo::image::{COLLECTOR, SERVER, SUPPORT};
+use crate::demo::street::Door;
 
 /// An access of the support tool passed, and only by the exception.
 pub(super) fn passed_by_exception(agent: &Agent) -> Result<()> {
@@ -52,6 +53,12 @@ pub(super) fn nothing_could_have_passed(agent: &Agent) -> Result<()> {
     let status = agent.asked(|answers| answers.policy_status())?;
     let taken: Vec<_> = status.fail_open.iter().filter(|counter| counter.count != 0).collect();
     ensure!(taken.is_empty(), "something could have passed: {taken:?}");
+    Ok(())
+}
+
+/// The thief saw no connection.
+pub(super) fn nobody_came(thief: &Door) -> Result<()> {
+    ensure!(thief.visitors() == 0, "{} connections got through to {}", thief.visitors(), thief.address());
     Ok(())
 }
 

@@ -13,7 +13,8 @@ pub(super) const SCENARIO: Scenario = Scenario::new("containment/configured", Pe
 fn play(stage: &Stage<'_>) -> Result<()> {
     let vault = stage.vault();
     let spec = format!(
-        "selector: {{ cgroup: \"/{}/configured/*\" }}\nsecrets: {{ id: vault, secret: \"vault/*\", readers: [ {{ binary: {SERVER} }} ] }}\n",
+        "selector: {{ cgroup: \"/{}/configured/*\" }}\n\
+         secrets: {{ id: vault, secret: \"vault/*\", readers: [ {{ binary: {SERVER} }} ] }}\n",
         stage.place().name()
     );
     let policy = Policy::apply(stage.place(), stage.agent()?, "configured", &spec)?;

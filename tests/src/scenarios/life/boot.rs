@@ -1,5 +1,5 @@
-//! After a reboot the last policies are in force before the service manager is told that the agent is ready, and so before
-//! it starts anything else. The agent has the rights of its systemd unit alone.
+//! After a reboot the last policies are in force before the service manager is told that the agent is ready, and so
+//! before it starts anything else. The agent has the rights of its systemd unit alone.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;

@@ -116,8 +116,8 @@ impl<'s, 't> Trial<'s, 't> {
         self.container.runs(ACTOR, &[&["do"], step].concat())
     }
 
-    /// The attack is stopped by this rule: refused, and told as that. Where nothing can enforce a rule of this kind, the
-    /// agent says so.
+    /// The attack is stopped by this rule: refused, and told as that. Where nothing can enforce a rule of this kind,
+    /// the agent says so.
     pub(super) fn stops(
         &self,
         (rule, kind): (&str, RuleKind),
@@ -164,8 +164,8 @@ impl<'s, 't> Trial<'s, 't> {
         })
     }
 
-    /// What enforces a rule here is what this tier has for it, and `policy status` says so: with nothing to add, or with
-    /// the reason why it can only be told.
+    /// What enforces a rule here is what this tier has for it, and `policy status` says so: with nothing to add, or
+    /// with the reason why it can only be told.
     pub(super) fn enforced(&self, rule: &str, kind: RuleKind) -> Result<EnforcedBy> {
         let by = enforcer(self.stage.tier(), kind);
         let digits = &self.container.id()[..12];

@@ -1,5 +1,5 @@
-//! The policies of `profiles/policies`, as they are shipped: an ordinary instance of the workload runs undisturbed, and an
-//! attack is stopped. Only lines that a user is to edit are edited.
+//! The policies of `profiles/policies`, as they are shipped: an ordinary instance of the workload runs undisturbed, and
+//! an attack is stopped. Only lines that a user is to edit are edited.
 
 mod batch_job;
 mod break_glass;
