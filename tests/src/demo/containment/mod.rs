@@ -159,8 +159,8 @@ fn what_to_see(telling: &Telling, by: EnforcedBy) -> Result<()> {
                   is no such gap.";
     telling.sentences(&[
         &format!(
-            "The dependency ran with all the rights of {SERVER}, and the key did not get to the thief: a list of programs that may \
-             read it would not have been enough, its destinations were."
+            "The dependency ran with all the rights of {SERVER}, and the key did not get to the thief: a list of \
+             programs that may read it would not have been enough, its destinations were."
         ),
         "Nobody had to end the exception, and nothing was lifted when the agent died: the kernel has the rules, and the \
          moment at which the exception ends.",
