@@ -45,8 +45,12 @@ enum Task {
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Build, then watch a poisoned container at work and ask what it did
-    Demo,
+    /// Build, then watch a poisoned container at work, and ask what it did or what a policy kept it from
+    Demo {
+        /// What is shown
+        #[arg(value_enum, default_value = "detection")]
+        act: run::Act,
+    },
     /// Lint, then run every test: without a kernel, on this machine, in virtual machines
     Test(test::Options),
     /// Build, play the techniques of attackers on this machine and on each kernel, then write their table
@@ -80,7 +84,7 @@ fn run(task: Task) -> Result<()> {
             build::everything(&places)
         }
         Task::Run { args } => run::agent(&places, &args),
-        Task::Demo => run::demo(&places),
+        Task::Demo { act } => run::demo(&places, act),
         Task::Test(options) => test::run(&places, &options),
         Task::BypassTable(options) => bypass::run(&places, &options),
         Task::Bench(options) => bench::run(&places, &options),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 
 use crate::build;
 use crate::command::quietly;
@@ -33,13 +34,26 @@ pub(crate) fn agent(places: &Places, args: &[String]) -> Result<()> {
     Err(agent.args(args).exec()).with_context(|| format!("starting {}", agent.get_program().display()))
 }
 
+/// An act of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Act {
+    /// What a poisoned dependency did, as the agent tells it
+    Detection,
+    /// What a policy keeps it from, also while the agent is dead
+    Containment,
+}
+
 /// Builds everything and becomes the demo.
-pub(crate) fn demo(places: &Places) -> Result<()> {
+pub(crate) fn demo(places: &Places, act: Act) -> Result<()> {
     require_root("the demo")?;
     setup::ensure(places, &[Need::Build, Need::HostTests])?;
     build::everything(places)?;
     let mut demo = Command::new(places.bin_dir().join("cofferdam-demo"));
     demo.env(BIN_DIR, places.bin_dir());
+    demo.arg(match act {
+        Act::Detection => "detection",
+        Act::Containment => "containment",
+    });
     Err(demo.exec()).with_context(|| format!("starting {}", demo.get_program().display()))
 }
 

@@ -13,6 +13,7 @@ use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
 use cofferdam_journal::{Journal, Notice};
 use cofferdam_model::{BootTime, Clock, Record, WallTime};
 use cofferdam_sensor::{AttachState, Budgets, Event, Sensor};
+use tokio::sync::oneshot;
 
 use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
@@ -44,11 +45,20 @@ const LOOK_TICKS: u64 = 5;
 /// Live events kept for watchers that fall behind.
 const LIVE_EVENTS: usize = 8_192;
 
+/// Why the agent has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was told to; what is in force stays.
+    Stopped,
+    /// Every rule was lifted, and is not to come back by itself.
+    Unloaded,
+}
+
 /// Runs the agent until it is told to stop.
 ///
 /// # Errors
 /// If it cannot start, or cannot go on seeing what it must.
-pub fn run(args: &Args, config: Config) -> Result<()> {
+pub fn run(args: &Args, config: Config) -> Result<End> {
     let started = WallTime::now();
     host::require_the_needed()?;
     host::seal()?;
@@ -83,11 +93,12 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     let store = Store::open(state.clone(), args.policy_dir.clone(), wall.now(host::boot_time()))
         .context("cannot put the policies of before into force; what the kernel enforces stays so")?;
     let orders = Orders::open(state.join("orders.json"))?;
+    let names = Names::open(state.join("names.jsonl"), resumed);
     let setup = Setup {
         tier: policy_tier(tier),
         baseline: config.baseline,
         resolvers: config.resolvers,
-        latest: pipeline.tables.latest_generation(),
+        latest: pipeline.tables.latest_generation().max(names.latest()),
     };
     let enforcer = Enforcer::new(store, orders, wall, setup, Guarding::new(&args.socket), sender.clone());
     let rules = Rules { enforcer, state, pin_dir: args.pin_dir.clone() };
@@ -95,8 +106,7 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
     let live = agent.live.clone();
     let line = Line(sender.clone());
-    agent.pipeline.names =
-        Names::open(agent.containment.join("names.jsonl"), &agent.pipeline.tables.generations());
+    agent.pipeline.names = names;
 
     threads::read_rings(rings, sender.clone())?;
     let watched = agent.know_what_runs(&hierarchy)?;
@@ -105,11 +115,13 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     threads::watch_mounts(mount_watch, sender.clone())?;
     let answers =
         Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live, line });
-    let server = threads::serve(socket, answers, sender, cri)?;
+    let (over, is_over) = oneshot::channel();
+    let server = threads::serve(socket, answers, sender, cri, is_over)?;
     announce();
     agent.work(&receiver)?;
-    drop(receiver);
-    server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))?
+    drop((receiver, over));
+    server.join().map_err(|_| anyhow::anyhow!("the socket's thread panicked"))??;
+    Ok(if agent.ending { End::Unloaded } else { End::Stopped })
 }
 
 fn policy_tier(tier: cofferdam_sensor::Tier) -> cofferdam_policy::Tier {

@@ -35,6 +35,8 @@ use tracing_subscriber::EnvFilter;
 /// Exit codes, the same as the command line's.
 const FAILED: u8 = 1;
 const BAD_CONFIGURATION: u8 = 2;
+/// `cofferdam unload` was asked for: a service manager must not put back what somebody has lifted.
+const UNLOADED: u8 = 4;
 
 /// Watches this node's containers: who touches which secret, and where it connects afterwards.
 #[derive(Debug, Parser)]
@@ -83,7 +85,10 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    done(agent::run(&args, config))
+    match agent::run(&args, config) {
+        Ok(agent::End::Unloaded) => ExitCode::from(UNLOADED),
+        ended => done(ended.map(drop)),
+    }
 }
 
 fn done(outcome: anyhow::Result<()>) -> ExitCode {

@@ -341,9 +341,7 @@ impl Secrets {
         }
         let entry = self.filesystems.entry(filesystem).or_default();
         self.newly_watched |= merge(entry.watch, volume.source) != entry.watch;
-        // One that was expected has an owner now.
-        let expected = |other: &Volume| other.mount == volume.mount && other.secret.owner.is_none();
-        entry.volumes.retain(|other| other.volume != *volume && !expected(&other.volume));
+        entry.volumes.retain(|other| other.volume != *volume && !was_expected(&other.volume, volume));
         entry.volumes.push(Placed { volume: volume.clone(), marks, object });
         entry.watch = merge(entry.watch, volume.source);
         tables.watch(filesystem, entry.watch).map_err(|error| error.to_string())
@@ -595,4 +593,45 @@ fn files_below(root: &Path) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// Whether a volume that had no owner yet is the one that is seen now, in its container. Secrets of the configuration
+/// never have an owner, and several may lie on one mount.
+fn was_expected(known: &Volume, seen: &Volume) -> bool {
+    known.secret.owner.is_none()
+        && seen.secret.owner.is_some()
+        && known.mount == seen.mount
+        && known.secret.kind == seen.secret.kind
+}
+
+#[cfg(test)]
+mod tests {
+    use cofferdam_model::SecretKind;
+
+    use super::*;
+
+    fn volume(kind: SecretKind, name: &str, owner: Option<WorkloadId>) -> Volume {
+        let name = name.to_owned();
+        let secret = SecretRef { kind, namespace: None, name, pod_uid: None, uid: None, key: None, owner };
+        let path = PathBuf::from("/a");
+        Volume {
+            secret,
+            device: Device(1),
+            mount: 7,
+            root: path.clone(),
+            mount_point: path.clone(),
+            source: Source::File,
+            host_path: path,
+            container: None,
+        }
+    }
+
+    #[test]
+    fn what_was_expected_is_replaced_by_what_is_seen_and_a_configured_neighbour_is_not() {
+        let of_container = |owner| volume(SecretKind::RunSecrets, "/run/secrets/a", owner);
+        let configured = |name| volume(SecretKind::Configured, name, None);
+        assert!(was_expected(&of_container(None), &of_container(Some(WorkloadId(3)))));
+        assert!(!was_expected(&configured("one"), &configured("two")));
+        assert!(!was_expected(&configured("one"), &of_container(Some(WorkloadId(3)))));
+    }
 }

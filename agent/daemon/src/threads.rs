@@ -16,7 +16,7 @@ use cofferdam_inventory::cri::{self, CriClient, CriStatus};
 use cofferdam_inventory::mounts::MountWatch;
 use cofferdam_inventory::names::ContainerNames;
 use cofferdam_sensor::{Event, Rings};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::agent::Agent;
 use crate::backend::Answers;
@@ -150,12 +150,14 @@ impl Cri {
     }
 }
 
-/// Everything asynchronous on one thread: the socket, the runtimes' sockets, signals.
+/// Everything asynchronous on one thread: the socket, the runtimes' sockets, signals. Ends with a signal, or when
+/// `over` is dropped.
 pub fn serve(
     socket: Socket,
     answers: Arc<Answers>,
     to: SyncSender<Message>,
     cri: Cri,
+    over: oneshot::Receiver<()>,
 ) -> Result<JoinHandle<Result<()>>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -164,7 +166,7 @@ pub fn serve(
     let work = move || {
         let served = runtime.block_on(async {
             tokio::spawn(cri.tell(to.clone()));
-            cofferdam_api::serve(socket, answers, stop(to.clone())).await
+            cofferdam_api::serve(socket, answers, stop(to.clone(), over)).await
         });
         let Err(error) = served.context("cannot serve the socket") else { return Ok(()) };
         match to.send(Message::Failed(error)) {
@@ -177,13 +179,18 @@ pub fn serve(
     thread::Builder::new().name("socket".into()).spawn(work).context("cannot start the socket's thread")
 }
 
-/// Waits for the signal to stop, and passes it on.
-async fn stop(to: SyncSender<Message>) {
-    if let Err(error) = stop_signal().await {
-        tracing::error!(%error, "cannot wait for signals");
-        std::future::pending::<()>().await;
+/// Waits for the signal to stop, and passes it on; or for the agent to have ended by itself.
+async fn stop(to: SyncSender<Message>, over: oneshot::Receiver<()>) {
+    let told = async {
+        if let Err(error) = stop_signal().await {
+            tracing::error!(%error, "cannot wait for signals");
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = told => drop(to.send(Message::Stop)),
+        _ = over => {}
     }
-    let _ = to.send(Message::Stop);
 }
 
 async fn stop_signal() -> std::io::Result<()> {

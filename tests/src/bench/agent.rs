@@ -15,7 +15,7 @@ use super::command::{ended, finish};
 use super::mounts::unmount_below;
 use super::wait::{Look, until_within};
 use super::world::where_empty;
-use super::{Mounted, Place, binary, random, until};
+use super::{Mounted, Place, binary, random, unit, until};
 
 /// The resolver of every agent of a test; nobody listens there.
 pub const RESOLVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 53), 53);
@@ -60,6 +60,8 @@ pub struct AgentOptions {
     pub pending_denied: bool,
     /// Where a service manager waits to be told that it is ready.
     pub notify: Option<PathBuf>,
+    /// It has the rights that its systemd unit leaves it, no more.
+    pub confined: bool,
 }
 
 impl AgentOptions {
@@ -154,6 +156,9 @@ impl Agent {
         if let Some(socket) = &self.options.notify {
             command.env("NOTIFY_SOCKET", socket);
         }
+        if self.options.confined {
+            unit::confine(&mut command)?;
+        }
         command.process_group(0).stdin(Stdio::null()).stdout(words).stderr(log);
         self.child = Some(command.spawn().context("starting cofferdamd")?);
         self.wait_until_ready().with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
@@ -231,6 +236,14 @@ impl Agent {
     /// If it does not run, or does not end.
     pub fn quit(&mut self) -> Result<ExitStatus> {
         self.signal(Signal::SIGTERM)?;
+        self.wait()
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// If it does not run, or does not end.
+    pub fn has_ended(&mut self) -> Result<ExitStatus> {
         self.wait()
     }
 

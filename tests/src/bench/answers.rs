@@ -149,6 +149,14 @@ impl<'a> Answers<'a> {
         self.json(words)
     }
 
+    /// An answer that is one document.
+    ///
+    /// # Errors
+    /// As [`Self::accesses_of`].
+    pub fn document<Document: DeserializeOwned>(&self, words: &[&str]) -> Result<Document> {
+        self.json(words)
+    }
+
     /// How the command line ends, and what it says of it and in answer.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ mod random;
 pub mod secret;
 mod sweep;
 pub mod tap;
+pub mod unit;
 mod vault;
 pub mod wait;
 mod world;

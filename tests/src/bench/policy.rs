@@ -24,9 +24,17 @@ impl Policy {
     /// # Errors
     /// If the agent refuses it; with what it says.
     pub fn apply(place: &Place, agent: &Agent, name: &str, spec: &str) -> Result<Self> {
+        Self::apply_text(place, agent, name, &document(name, spec))
+    }
+
+    /// Has an agent put a whole text into force, which is a policy of this name.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn apply_text(place: &Place, agent: &Agent, name: &str, text: &str) -> Result<Self> {
         let file = place.path(format!("policy-{name}.yaml"));
         let policy = Self { name: name.to_owned(), file, socket: agent.socket() };
-        policy.says(spec)?;
+        policy.says_all(text)?;
         Ok(policy)
     }
 
@@ -64,7 +72,15 @@ impl Policy {
     /// # Errors
     /// As [`Self::apply`].
     pub fn says(&self, spec: &str) -> Result<()> {
-        self.write(spec)?;
+        self.says_all(&document(&self.name, spec))
+    }
+
+    /// As [`Self::says`], by the whole text of its file.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn says_all(&self, text: &str) -> Result<()> {
+        self.write_all(text)?;
         self.applied()
     }
 
@@ -87,8 +103,11 @@ impl Policy {
     }
 
     fn write(&self, spec: &str) -> Result<()> {
-        fs::write(&self.file, document(&self.name, spec))
-            .with_context(|| format!("writing {}", self.file.display()))
+        self.write_all(&document(&self.name, spec))
+    }
+
+    fn write_all(&self, text: &str) -> Result<()> {
+        fs::write(&self.file, text).with_context(|| format!("writing {}", self.file.display()))
     }
 
     /// By which name it is known.

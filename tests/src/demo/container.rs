@@ -12,6 +12,8 @@ use anyhow::{Context, Result, ensure};
 use cofferdam_tests::actor::{Reply, Request};
 use cofferdam_tests::bench::wait::{Look, PATIENCE};
 use cofferdam_tests::bench::{Image, Mounted, Place, until};
+use cofferdam_tests::stage::Went;
+use nix::errno::Errno;
 use serde_json::{Value, json};
 
 /// Where runc keeps what it knows of containers, unless it is told otherwise.
@@ -103,8 +105,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Has it take a step.
-    pub(super) fn does(&self, step: &str, args: &[&str]) -> Result<()> {
+    /// Has it take a step, and says what came of it.
+    pub(super) fn tries(&self, step: &str, args: &[&str]) -> Result<Reply> {
         let about = || format!("telling a container to {step} {}", args.join(" "));
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
         let request =
@@ -114,9 +116,17 @@ impl Process {
         stream.write_all((request + "\n").as_bytes()).with_context(about)?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).with_context(about)?;
-        let reply: Reply = serde_json::from_str(&line).with_context(about)?;
-        ensure!(reply.ok, "{}: {} (errno {:?})", about(), reply.output, reply.errno);
-        Ok(())
+        serde_json::from_str(&line).with_context(about)
+    }
+
+    /// Has it take a step, which must go through.
+    pub(super) fn does(&self, step: &str, args: &[&str]) -> Result<()> {
+        self.tries(step, args)?.went_through().map(drop)
+    }
+
+    /// Has it take a step, which must be refused by a policy's errno.
+    pub(super) fn is_denied(&self, step: &str, args: &[&str]) -> Result<()> {
+        self.tries(step, args)?.was_refused_with(Errno::EPERM)
     }
 
     /// Waits until it listens.

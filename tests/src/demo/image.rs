@@ -13,6 +13,9 @@ pub(super) const INSTALL: &str = "/app/node_modules/tiny-colors/install.sh";
 /// The program that it writes.
 pub(super) const COLLECTOR: &str = "/tmp/.colors";
 
+/// A tool of the image that is no part of the application.
+pub(super) const SUPPORT: &str = "/app/support";
+
 /// Only the dependency's name is invented: a script that drops a program and starts it is how such attacks begin.
 const SCRIPT: &str =
     "#!/bin/sh\ncp /app/node_modules/tiny-colors/palette.bin /tmp/.colors\nexec /tmp/.colors \"$@\"\n";
@@ -22,6 +25,7 @@ pub(super) fn add_application(image: &Image) -> Result<()> {
     let actor = binary("actor")?;
     let actor = fs::read(&actor).with_context(|| format!("reading {}", actor.display()))?;
     add(image, SERVER, &actor)?;
+    add(image, SUPPORT, &actor)?;
     add(image, INSTALL, SCRIPT.as_bytes())?;
     add(image, "/app/node_modules/tiny-colors/palette.bin", &actor)
 }

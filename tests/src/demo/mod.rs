@@ -1,11 +1,13 @@
-//! The demo: two real containers, a real agent, and its real answers. Ends by itself and leaves nothing behind.
+//! The demo: real containers, a real agent, and its real answers, in two acts. Ends by itself, leaves nothing behind.
 //!
-//! [`play`] is what happens in the containers, [`questions`] what is asked afterwards; [`telling`] is how it looks.
+//! Each act has its play, what happens in the containers; [`questions`] is how somebody asks the agent, [`telling`] how it
+//! looks.
 
 mod container;
+mod containment;
+mod detection;
 mod image;
 mod interrupt;
-mod play;
 mod questions;
 mod street;
 mod telling;
@@ -14,49 +16,75 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
+use cofferdam_api::Doctor;
 use cofferdam_tests::bench::{Agent, AgentOptions, Image, Place};
 use nix::unistd::geteuid;
 
+use street::Street;
 use telling::Telling;
 
 /// Names the folder and the cgroup of this run.
 const PREFIX: &str = "cofferdam-demo";
 
-/// Plays it from the first line to the last.
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Act {
+    /// What a poisoned dependency did, as the agent tells it
+    Detection,
+    /// What a policy keeps it from, also while the agent is dead
+    Containment,
+}
+
+/// Where an act plays. What runs is dropped before the place that it lies in.
+struct Scene {
+    street: Street,
+    agent: Agent,
+    doctor: Doctor,
+    image: Image,
+    place: Place,
+    telling: Telling,
+}
+
+/// Plays an act from the first line to the last.
 ///
 /// # Errors
 /// If anything does not go as told. Everything has been taken away by then.
-pub fn run() -> Result<()> {
+pub fn run(act: Act) -> Result<()> {
     anyhow::ensure!(
         geteuid().is_root(),
         "the demo needs root: it loads kernel programs and starts containers"
     );
     interrupt::watch()?;
     let telling = Telling::on_stdout();
-    telling.title("Cofferdam: two containers, one of them with a poisoned dependency.")?;
+    telling.title(match act {
+        Act::Detection => detection::TITLE,
+        Act::Containment => containment::TITLE,
+    })?;
+    let mut scene = Scene::set(telling)?;
+    match act {
+        Act::Detection => detection::play(&scene)?,
+        Act::Containment => containment::play(&mut scene)?,
+    }
+    scene.telling.end()
+}
 
-    // Dropped from the last to the first: what runs in the place before the place itself.
-    let place = Place::new(PREFIX)?;
-    let base = Image::new(&place)?;
-    image::add_application(&base)?;
-    let begun = Instant::now();
-    let agent = Agent::start(&place, &AgentOptions::default())?;
-    let doctor = agent.asked(|answers| answers.doctor())?;
-    let tier = doctor.tier.context("the agent says that no tier works here")?;
-    let took = begun.elapsed().as_secs_f32();
-    telling.step(&format!(
-        "The agent starts. Kernel {}, tier `{tier}`, ready after {took:.1} s.",
-        doctor.kernel
-    ))?;
-
-    let street = street::Street::open()?;
-    let honest = play::honest(&telling, &place, &base, &street)?;
-    let poisoned = play::poisoned(&telling, &place, &base, &street)?;
-    questions::wait_for_the_last(&agent)?;
-    questions::ask(&telling, &agent)?;
-    questions::what_to_see(&telling, &doctor, poisoned.thief())?;
-    drop((honest, poisoned));
-    telling.end()
+impl Scene {
+    fn set(telling: Telling) -> Result<Self> {
+        let place = Place::new(PREFIX)?;
+        let image = Image::new(&place)?;
+        image::add_application(&image)?;
+        let begun = Instant::now();
+        let agent = Agent::start(&place, &AgentOptions::default())?;
+        let doctor = agent.asked(|answers| answers.doctor())?;
+        let tier = doctor.tier.context("the agent says that no tier works here")?;
+        let took = begun.elapsed().as_secs_f32();
+        telling.step(&format!(
+            "The agent starts. Kernel {}, tier `{tier}`, ready after {took:.1} s.",
+            doctor.kernel
+        ))?;
+        Ok(Self { street: Street::open()?, agent, doctor, image, place, telling })
+    }
 }
 
 /// Says why the demo did not end as it should.

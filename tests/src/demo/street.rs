@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::{net::TcpStream, thread};
 
@@ -32,6 +32,7 @@ impl Street {
 pub(super) struct Door {
     address: SocketAddr,
     over: Arc<AtomicBool>,
+    visitors: Arc<AtomicUsize>,
     keeper: Option<JoinHandle<()>>,
 }
 
@@ -44,10 +45,19 @@ impl Door {
             .with_context(about)?;
         let address = listener.local_addr().with_context(about)?;
         let over = Arc::new(AtomicBool::new(false));
-        let done = Arc::clone(&over);
-        let keeper =
-            thread::spawn(move || while !done.load(Ordering::Acquire) && listener.accept().is_ok() {});
-        Ok(Self { address, over, keeper: Some(keeper) })
+        let visitors = Arc::new(AtomicUsize::new(0));
+        let (done, seen) = (Arc::clone(&over), Arc::clone(&visitors));
+        let keeper = thread::spawn(move || {
+            while !done.load(Ordering::Acquire) && listener.accept().is_ok() {
+                seen.fetch_add(1, Ordering::AcqRel);
+            }
+        });
+        Ok(Self { address, over, visitors, keeper: Some(keeper) })
+    }
+
+    /// How often somebody got through to it.
+    pub(super) fn visitors(&self) -> usize {
+        self.visitors.load(Ordering::Acquire)
     }
 
     pub(super) fn address(&self) -> SocketAddr {

@@ -22,6 +22,7 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const COMMAND: Style = AnsiColor::Cyan.on_default().bold();
 const EVIL: Style = AnsiColor::Red.on_default().bold();
+const STOPPED: Style = AnsiColor::Green.on_default().bold();
 
 /// The standard output, as the reader sees it.
 pub(super) struct Telling {
@@ -67,6 +68,18 @@ impl Telling {
     pub(super) fn evil(&self, who: &str, what: &str) -> Result<()> {
         self.wrapped((EVIL, "   ! ".to_owned()), &format!("{who} {what}"))?;
         interrupt::pause(PACE)
+    }
+
+    /// Something that it tried in vain.
+    pub(super) fn denied(&self, who: &str, what: &str) -> Result<()> {
+        self.wrapped((STOPPED, "   ✗ ".to_owned()), &format!("{who} {what}: `Operation not permitted`"))?;
+        interrupt::pause(PACE)
+    }
+
+    /// A file, as it is.
+    pub(super) fn file(&self, text: &str) -> Result<()> {
+        let lines: Vec<_> = text.lines().map(|line| vec![(DIM, format!("     {line}"))]).collect();
+        self.write(&lines)
     }
 
     /// A command line, as it would be typed.

@@ -13,6 +13,7 @@ mod life;
 mod memory;
 mod net;
 mod pods;
+mod shipped;
 mod ways;
 
 use crate::stage::Scenario;
@@ -30,6 +31,7 @@ pub const ALL: &[&[Scenario]] = &[
     pods::ALL,
     bypass::ALL,
     containment::ALL,
+    shipped::ALL,
     life::ALL,
     attacks::ALL,
     faults::ALL,

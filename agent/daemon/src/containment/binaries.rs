@@ -1,6 +1,8 @@
 //! Which files the binaries that policies name are in one container: resolved in its own root, by inode.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cofferdam_model::glob;
@@ -28,6 +30,12 @@ pub fn resolve<'a>(
         (glob.to_owned(), found)
     };
     globs.into_iter().map(|glob| one(glob, query)).collect()
+}
+
+/// Whether this leads to the root that the agent itself has.
+pub fn is_hosts_root(path: &Path) -> bool {
+    let root = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+    root(path).is_some_and(|it| root(Path::new("/")) == Some(it))
 }
 
 fn identify(root: &Root, path: &Path, query: &mut Query) -> Option<Binary> {
@@ -59,4 +67,17 @@ fn expand(root: &Root, pattern: &str) -> Vec<PathBuf> {
         paths = longer;
     }
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_root_is_known_by_any_path_that_leads_there() {
+        assert!(is_hosts_root(Path::new("/proc/self/root")));
+        assert!(is_hosts_root(Path::new("/proc/..")));
+        assert!(!is_hosts_root(Path::new("/proc")));
+        assert!(!is_hosts_root(Path::new("/nothing-is-here")));
+    }
 }

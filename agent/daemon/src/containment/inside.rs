@@ -35,6 +35,8 @@ pub fn look(workload: &Workload, policies: &[&Policy], pipeline: &mut Pipeline) 
         .running()
         .filter(|process| process.workload == workload.id && !process.runtime)
         .map(|process| PathBuf::from(format!("/proc/{}/root", process.key.pid)))
+        // A runtime that was taken for the container's own process has not entered its root yet.
+        .filter(|path| !workload.kind.is_container() || !binaries::is_hosts_root(path))
         .find_map(|path| Root::open(&path).ok());
     let rooted = within.is_some();
     let on_host = || pipeline.state.roots.get(&workload.id).and_then(|path| Root::open(path).ok());

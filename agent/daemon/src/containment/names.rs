@@ -1,7 +1,7 @@
 //! Who the numbers in events are: a generation and a rule's number, to a policy and its rule. On disk too: an agent that
 //! is started again must tell the rules of generations that it did not make.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
@@ -38,16 +38,24 @@ pub struct Named {
 }
 
 impl Names {
-    /// Those of an agent before whose generations are still there. A line that cannot be read costs names, nothing else.
-    pub fn open(file: PathBuf, there: &HashSet<u32>) -> Self {
-        let text = fs::read_to_string(&file).unwrap_or_default();
+    /// Those of the agent before, if its tables are still there: its counters tell of generations that are gone.
+    /// Without them numbers begin anew. A line that cannot be read costs names, nothing else.
+    pub fn open(file: PathBuf, resumed: bool) -> Self {
+        let text = fs::read_to_string(&file).ok().filter(|_| resumed).unwrap_or_default();
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-        let known = lines.filter(|line| there.contains(&line.generation));
-        let generations: BTreeMap<u32, Vec<RuleName>> =
-            known.map(|line| (line.generation, line.rules)).collect();
+        let mut generations: BTreeMap<u32, Vec<RuleName>> =
+            lines.map(|line| (line.generation, line.rules)).collect();
+        while generations.len() > REMEMBERED {
+            generations.pop_first();
+        }
         let names = Self { file: Some(file), generations };
         names.rewrite();
         names
+    }
+
+    /// The latest generation that was ever there, as far as is remembered.
+    pub fn latest(&self) -> u32 {
+        self.generations.last_key_value().map_or(0, |(generation, _)| *generation)
     }
 
     /// A generation is there.
@@ -114,16 +122,20 @@ mod tests {
     }
 
     #[test]
-    fn a_new_agent_knows_the_rules_of_generations_that_are_still_there() {
+    fn a_new_agent_knows_the_rules_of_all_generations_whose_tables_are_still_there() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("names");
-        let mut names = Names::open(file.clone(), &HashSet::new());
+        let mut names = Names::open(file.clone(), false);
         names.add(7, rule("a"));
         names.add(8, rule("b"));
         fs::write(&file, fs::read_to_string(&file).unwrap() + "{ half a li").unwrap();
-        let names = Names::open(file, &HashSet::from([8]));
+        let names = Names::open(file.clone(), true);
+        assert_eq!(names.of((7, 1)).unwrap().policy.as_deref(), Some("a"));
         assert_eq!(names.of((8, 1)).unwrap().policy.as_deref(), Some("b"));
-        assert_eq!(names.of((7, 1)), Some(Named { policy: None, rule: None }));
+        assert_eq!(names.of((9, 1)), Some(Named { policy: None, rule: None }));
         assert_eq!(names.of((8, 0)), None);
+        assert_eq!(names.latest(), 8);
+        // After a reboot the same numbers mean others.
+        assert_eq!(Names::open(file, false).latest(), 0);
     }
 }

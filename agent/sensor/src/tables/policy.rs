@@ -154,11 +154,6 @@ impl Tables {
         }
     }
 
-    /// The generations that are there.
-    pub fn generations(&self) -> HashSet<u32> {
-        self.policies.keys().flatten().collect()
-    }
-
     /// The greatest number of a generation that is there.
     pub fn latest_generation(&self) -> u32 {
         self.policies.keys().flatten().max().unwrap_or(0)

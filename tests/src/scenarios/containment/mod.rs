@@ -2,6 +2,7 @@
 
 mod agent_gone;
 mod bad_input;
+mod configured;
 mod confirm_within;
 mod contain_credential;
 mod cut_off;
@@ -15,6 +16,7 @@ mod roll_out;
 use crate::stage::Scenario;
 
 pub(super) const ALL: &[Scenario] = &[
+    configured::SCENARIO,
     contain_credential::SCENARIO,
     cut_off::SCENARIO,
     exception_expires::SCENARIO,

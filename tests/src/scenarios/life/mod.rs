@@ -3,12 +3,15 @@
 mod agent_ends;
 mod agent_killed;
 mod agent_started_later;
+mod boot;
 mod budget;
 mod copied_journal;
 mod events_by_hook;
 mod rings_overflow;
 mod service_manager;
+mod systemd_unit;
 mod two_agents;
+mod unload_asked;
 mod unloaded;
 mod watch;
 
@@ -23,7 +26,10 @@ pub(super) const ALL: &[Scenario] = &[
     two_agents::SCENARIO,
     copied_journal::SCENARIO,
     unloaded::SCENARIO,
+    unload_asked::SCENARIO,
     watch::SCENARIO,
     events_by_hook::SCENARIO,
     service_manager::SCENARIO,
+    boot::SCENARIO,
+    systemd_unit::SCENARIO,
 ];

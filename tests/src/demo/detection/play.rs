@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use cofferdam_tests::bench::{Image, Place};
 
-use super::container::{Recipe, Running, socket};
-use super::image::{COLLECTOR, INSTALL, SERVER};
-use super::street::Street;
-use super::telling::Telling;
+use crate::demo::container::{Recipe, Running, socket};
+use crate::demo::image::{COLLECTOR, INSTALL, SERVER};
+use crate::demo::street::Street;
+use crate::demo::telling::Telling;
 
 /// The honest container.
 pub(super) const WEB: &str = "shop-web";
