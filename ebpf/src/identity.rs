@@ -55,7 +55,7 @@ pub fn current(hook: Hook) -> Option<*mut ProcessState> {
             unsafe { ((*state).start, (*state).cgroup, bpf_get_current_cgroup_id()) };
         if start == task.start() {
             if cgroup != now_in {
-                moved(state, task, hook);
+                moved(state, task);
             }
             return Some(state);
         }
@@ -65,32 +65,19 @@ pub fn current(hook: Hook) -> Option<*mut ProcessState> {
     adopt(task, hook)
 }
 
-/// The caller is elsewhere than is known. The kernel leaves the program of a tracepoint out that runs already on that
-/// processor (`recursion_misses`): what decides finds it out here.
+/// The caller is elsewhere than is known: the tracepoint that tells comes after the move itself, and the kernel leaves a
+/// tracepoint's program out that runs already on that processor.
 #[inline(never)]
-fn moved(state: *mut ProcessState, task: Task, hook: Hook) {
+fn moved(state: *mut ProcessState, task: Task) {
     // SAFETY: as above; moves of one process are serialised by the kernel, and the caller is in the new place already.
     let state = unsafe { &mut *state };
-    let cgroup = task.cgroup().id();
-    let workload = workload_of(cgroup);
-    if workload == 0 || workload == state.workload {
+    if workload_of(task.cgroup().id()) == 0 {
         return;
     }
-    count(hook, Reason::UnknownProcess, workload);
-    if is_container(state.workload) {
-        // Wherever it went, it is the container's.
-        state.cgroup = cgroup;
-        state.flags |= flags::MIGRATED;
-        return;
-    }
-    enter(state, task.cgroup());
-    state.flags |= flags::UNSEEN_ENTRY;
-    if let Some(file) = task.executable() {
-        (state.binary, state.facts) = describe(file.inode(), task, workload);
-        // Whoever runs a file of its own root has been handed over to; so has everything in a unit.
-        if state.facts & (facts::ON_ROOT | facts::HOST_MOUNTS) == facts::ON_ROOT || !is_container(workload) {
-            state.flags &= !flags::RUNTIME;
-        }
+    // Out of a container nobody is taken for another one's, whoever moved it.
+    let actor = if is_container(state.workload) { state.workload } else { 0 };
+    if super::hooks::cgroup::moved(state, actor, task.cgroup()) {
+        state.flags |= flags::ENTRY_UNTOLD;
     }
 }
 

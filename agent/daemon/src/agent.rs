@@ -370,7 +370,7 @@ impl Agent {
             wall::note(&self.containment, self.enforcer.wall.now(now));
         }
         if self.ticks.is_multiple_of(LOOK_TICKS) {
-            self.pipeline.look_left_out(now);
+            self.pipeline.look_at_not_run(now);
         }
         if self.ticks.is_multiple_of(LOOK_TICKS)
             && let Err(error) = self.journal.look_after()

@@ -6,7 +6,7 @@ mod connection;
 mod counters;
 mod discovery;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cofferdam_inventory::cgroup_path::RuntimeState;
 use cofferdam_inventory::hierarchy::FoundCgroup;
@@ -60,9 +60,9 @@ pub struct Pipeline {
     starting: Vec<u32>,
     mounts_stale: bool,
     written: u64,
-    /// How often each tracepoint's program had been left out at the last look.
-    left_out: HashMap<String, u64>,
-    looked_left_out: Option<BootTime>,
+    /// How often the kernel had left out each tracepoint's program at the last look.
+    not_run: BTreeMap<String, u64>,
+    looked_at_not_run: Option<BootTime>,
     /// Totals of losses that stand in the batch: told once it is committed.
     untold: Vec<(LossKey, u64)>,
 }
@@ -86,8 +86,8 @@ impl Pipeline {
             starting: Vec::new(),
             mounts_stale: false,
             written: 0,
-            left_out: HashMap::new(),
-            looked_left_out: None,
+            not_run: BTreeMap::new(),
+            looked_at_not_run: None,
             untold: Vec::new(),
         }
     }
@@ -315,14 +315,22 @@ impl Pipeline {
     }
 
     /// What the kernel left out is a loss like any other.
-    pub fn look_left_out(&mut self, now: BootTime) {
-        let since = self.looked_left_out.replace(now).unwrap_or(now);
-        for (program, total) in self.query.left_out() {
-            let before = self.left_out.insert(program.to_owned(), total).unwrap_or(0);
+    pub fn look_at_not_run(&mut self, now: BootTime) {
+        let since = self.looked_at_not_run.replace(now).unwrap_or(now);
+        for (program, total) in self.query.not_run() {
+            let before = self.not_run.insert(program.to_owned(), total).unwrap_or(0);
             let count = total.saturating_sub(before);
-            let loss = self.losses.of_the_agent(program, LossReason::LeftOut, count, since, now);
+            let loss = self.losses.of_the_agent(program, LossReason::NotRun, count, since, now);
             self.batch.extend(loss.map(Record::Loss));
         }
+    }
+
+    /// How often the kernel has left out each tracepoint's program.
+    pub fn not_run(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.not_run
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|(program, count)| (program.as_str(), *count))
     }
 
     /// Records that could not be decoded are a loss like any other.

@@ -94,7 +94,12 @@ fn of_the_kernel(pipeline: &Pipeline) -> Vec<Counter> {
         reason: counter.reason.name().to_owned(),
         count: counter.total,
     };
-    counters.into_iter().map(named).collect()
+    let not_run = pipeline.not_run().map(|(program, count)| Counter {
+        hook: program.to_owned(),
+        reason: "not_run".to_owned(),
+        count,
+    });
+    counters.into_iter().map(named).chain(not_run).collect()
 }
 
 /// What bounds and gaps on our side have cost.

@@ -7,7 +7,7 @@ use crate::{BootTime, WorkloadId};
 
 words! {
     /// Why events are missing.
-    LossReason: "loss reason (ring-full, over-budget, malformed, table-full, left-out, unwatched, journal-shed, journal-failed, stopped)" {
+    LossReason: "loss reason (ring-full, over-budget, malformed, table-full, not-run, unwatched, journal-shed, journal-failed, stopped)" {
         /// The kernel's ring had no room.
         RingFull = "ring-full",
         /// The workload's budget for first events was used up: counted in the kernel, apart from losses.
@@ -18,7 +18,7 @@ words! {
         TableFull = "table-full",
         /// The kernel left a tracepoint's program out, because it was running already on that processor: what it should
         /// have told is not known. Whom it missed is found out when something is decided about them.
-        LeftOut = "left-out",
+        NotRun = "not-run",
         /// A secret was found after its container's first program had started; counted as one each time, what was
         /// opened meanwhile is not known.
         Unwatched = "unwatched",

@@ -107,7 +107,7 @@ impl Query {
     }
 
     /// The same of each program that only sees (tracepoints).
-    pub fn left_out(&self) -> impl Iterator<Item = (&str, u64)> {
+    pub fn not_run(&self) -> impl Iterator<Item = (&str, u64)> {
         let seeing = self.ebpf.programs().filter(|(_, program)| matches!(program, Program::BtfTracePoint(_)));
         seeing.filter_map(|(name, program)| Some((name, misses(program)?)))
     }

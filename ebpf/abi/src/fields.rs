@@ -100,6 +100,8 @@ macro_rules! kernel_fields {
             SOCKET_SK: "socket" ["sk"] Pointer Kernel;
             SOCK_FAMILY: "sock" ["__sk_common.skc_family"] Int(2) Kernel;
             SOCK_CGROUP: "sock" ["sk_cgrp_data.cgroup", "sk_cgrp_data.val"] Place Kernel;
+            SOCK_TYPE: "sock" ["sk_type"] Int(2) Kernel;
+            SOCK_PEER_PID: "sock" ["sk_peer_pid"] Pointer Kernel;
             UNIX_PEER: "unix_sock" ["peer"] Pointer Kernel;
             UNIX_ADDRESS: "unix_sock" ["addr"] Pointer Kernel;
             UNIX_DENTRY: "unix_sock" ["path.dentry"] Pointer Kernel;

@@ -22,6 +22,8 @@ pub mod flags {
     pub const UNTOLD: u32 = 1 << 7;
     /// Its program has mapped code that did not come with the image.
     pub const FOREIGN_CODE: u32 = 1 << 8;
+    /// It entered its workload before the tracepoint could tell that.
+    pub const ENTRY_UNTOLD: u32 = 1 << 9;
 }
 
 /// Facts about an executable's file, from which user space tells its origin.

@@ -115,9 +115,11 @@ pub fn attached(target: *const u8, task: *const u8, whole_group: u64) {
     };
     // SAFETY: as above; moves of one process are serialised by the kernel (cgroup_threadgroup_rwsem).
     let state = unsafe { &mut *state };
-    if !moved(state, actor_workload, target) {
+    let is_entry = moved(state, actor_workload, target) || state.flags & flags::ENTRY_UNTOLD != 0;
+    if !is_entry {
         return;
     }
+    state.flags &= !flags::ENTRY_UNTOLD;
     let moment = Moment::now();
     send_or_count::<EntryEvent>(&PRIORITY, Hook::Attach, state.workload, |event| {
         // SAFETY: `event` is a reserved record of this type; each field is written once.

@@ -15,7 +15,7 @@ use crate::rules::{self, Kernel, Ruled};
 /// A stream is connected to a socket that listens, or a datagram goes to one; `true`: it is refused.
 #[inline(always)]
 pub fn reached(other: Sock) -> bool {
-    are_looked_at() && other.as_unix().is_some_and(|other| leads_out(other, false))
+    are_looked_at() && other.as_unix().is_some_and(|other| leads_out(other, other.cgroup(), false))
 }
 
 /// Something is sent; `true`: it is refused. The connection may be older than what the workload has read since.
@@ -25,20 +25,28 @@ pub fn sending(socket: *const u8) -> bool {
         return false;
     }
     let Some(own) = Sock::of(socket).as_unix() else { return false };
-    own.peer().is_some_and(|other| leads_out(other, own.is_accepted()))
+    // Datagrams are asked for one by one.
+    if !own.is_stream() {
+        return false;
+    }
+    let Some(other) = own.peer() else { return false };
+    let is_reply = own.is_accepted();
+    // Who connects, and who makes a pair, makes its sockets; what it is connected to is another one's.
+    let whose = if is_reply || !other.is_bound() { other.cgroup() } else { own.cgroup_of_peer() };
+    leads_out(other, whose, is_reply)
 }
 
-/// Whether the rules refuse to send to this socket.
+/// Whether the rules refuse to send to this socket, which is of some cgroup.
 #[inline(always)]
-fn leads_out(other: UnixSock, is_reply: bool) -> bool {
+fn leads_out(other: UnixSock, whose: u64, is_reply: bool) -> bool {
     let Some(process) = identity::current(Hook::Socket) else {
         // The table has no room for it, which is counted: its workload's rules hold all the same.
         let (_, workload) = identity::unknown(Hook::Socket);
-        return ruling(other, is_reply, workload, 0).is_denied();
+        return ruling(other, whose, is_reply, workload, 0).is_denied();
     };
     // SAFETY: a pointer out of a map is valid until the program ends.
     let process = unsafe { &*process };
-    let ruled = ruling(other, is_reply, process.workload, process.flags);
+    let ruled = ruling(other, whose, is_reply, process.workload, process.flags);
     if ruled.verdict() != verdict::ALLOWED {
         let attempt = Attempt { path_at: other.path_at(), ..Attempt::of(attempt::UNIX) };
         told(Hook::Socket, &attempt, process, ruled);
@@ -48,14 +56,14 @@ fn leads_out(other: UnixSock, is_reply: bool) -> bool {
 
 /// Asks the rules. A function of its own in the program too: its frame must not add to that of an adoption.
 #[inline(never)]
-fn ruling(other: UnixSock, is_reply: bool, workload: u64, flags: u32) -> Ruled {
+fn ruling(other: UnixSock, whose: u64, is_reply: bool, workload: u64, flags: u32) -> Ruled {
     let generation = rules::generation_of(workload);
     let Some(policy) = Kernel.policy(generation) else { return Ruled::FREE };
     let is_cut = Kernel.now() < policy.cut_until;
     if (policy.flags & row::EGRESS == 0 || (is_reply && !decide::isolates(policy))) && !is_cut {
         return Ruled::FREE;
     }
-    if identity::workload_of(other.cgroup().id()) == workload {
+    if identity::workload_of(whose) == workload {
         return Ruled::FREE;
     }
     let actor = Actor { flags, ..rules::stranger(generation) };

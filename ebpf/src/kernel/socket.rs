@@ -1,9 +1,13 @@
 //! `struct sock`, `struct unix_sock`, `struct unix_address`.
 
-use super::{Cgroup, Dentry, Probed, Read, inside, offset, probe};
+use super::{Cgroup, Dentry, Probed, Read, Task, inside, offset, probe};
 
 /// `AF_UNIX`, include/linux/socket.h.
 const AF_UNIX: u16 = 1;
+
+/// `SOCK_STREAM` and `SOCK_SEQPACKET`, include/linux/net.h.
+const STREAM: u16 = 1;
+const SEQUENCED: u16 = 5;
 
 /// A socket as protocols see it.
 #[derive(Clone, Copy)]
@@ -35,10 +39,34 @@ impl Sock {
 }
 
 impl UnixSock {
-    /// The cgroup v2 of whoever made it.
+    /// The cgroup v2 of whoever made it, by id. What is made for a connection is made by who connects.
     #[inline(always)]
-    pub fn cgroup(self) -> Cgroup {
-        Cgroup::new(probe(inside(self.0, offset::SOCK_CGROUP)))
+    pub fn cgroup(self) -> u64 {
+        Cgroup::new(probe(inside(self.0, offset::SOCK_CGROUP))).id()
+    }
+
+    /// The cgroup of the process that listened, or made the pair, when this one was connected; 0 if it has ended.
+    #[inline(always)]
+    pub fn cgroup_of_peer(self) -> u64 {
+        // SAFETY: a unix_sock begins with its sock; the field is a pointer; cannot fault.
+        let pid: *const u8 = unsafe { Probed::read(self.0, offset::SOCK_PEER_PID) };
+        Task::of_pid(pid).map_or(0, |task| task.cgroup().id())
+    }
+
+    /// Whether it is connected once and for all, unlike one for datagrams.
+    #[inline(always)]
+    pub fn is_stream(self) -> bool {
+        // SAFETY: as above; the field is a 2-byte integer.
+        let kind: u16 = unsafe { Probed::read(self.0, offset::SOCK_TYPE) };
+        kind == STREAM || kind == SEQUENCED
+    }
+
+    /// Whether it has an address.
+    #[inline(always)]
+    pub fn is_bound(self) -> bool {
+        // SAFETY: as above; the field is a pointer.
+        let address: *const u8 = unsafe { Probed::read(self.0, offset::UNIX_ADDRESS) };
+        !address.is_null()
     }
 
     /// The one that it is connected to.

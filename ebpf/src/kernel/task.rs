@@ -25,7 +25,13 @@ impl Task {
     /// The task that a procfs inode stands for.
     #[inline(always)]
     pub fn of_proc<R: Read>(inode: Inode<R>) -> Option<Self> {
-        let at = file::task_of_pid(inode.proc_pid());
+        Self::of_pid(inode.proc_pid())
+    }
+
+    /// The task of a `struct pid`, while it lives.
+    #[inline(always)]
+    pub fn of_pid(pid: *const u8) -> Option<Self> {
+        let at = file::task_of_pid(pid);
         (!at.is_null()).then_some(Self(at))
     }
 

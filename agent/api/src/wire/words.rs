@@ -72,7 +72,7 @@ words! {
     BinaryOrigin { Image, Written, Memfd, Deleted, Host, Unknown }
     SecretKind { SecretVolume, Projected, Csi, SubPath, RunSecrets, Configured, Environment, Unknown }
     Protocol { Tcp, Udp, Icmp, Sctp, Other }
-    LossReason { RingFull, OverBudget, Malformed, TableFull, LeftOut, Unwatched, JournalShed, JournalFailed, Stopped }
+    LossReason { RingFull, OverBudget, Malformed, TableFull, NotRun, Unwatched, JournalShed, JournalFailed, Stopped }
     Tier { Lsm, Trampoline, Tracepoint }
     HookState { Attached, Failed, NotNeeded }
     CheckResult { Ok, Warn, Fail }
