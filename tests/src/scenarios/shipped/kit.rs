@@ -165,7 +165,7 @@ impl<'s, 't> Trial<'s, 't> {
     }
 
     /// What enforces a rule here is what this tier has for it, and `policy status` says so: with nothing to add, or
-    /// with the reason why it can only be told.
+    /// with the reason why it is not more.
     pub(super) fn enforced(&self, rule: &str, kind: RuleKind) -> Result<EnforcedBy> {
         let by = enforcer(self.stage.tier(), kind);
         let digits = &self.container.id()[..12];
@@ -178,9 +178,10 @@ impl<'s, 't> Trial<'s, 't> {
         until(&format!("what enforces rule {rule}"), || {
             let status = self.stage.agent()?.asked(|answers| answers.policy_status())?;
             let ours: Vec<&RuleStatus> = status.rules.iter().filter(|it| is_ours(it)).collect();
-            let is_said = |it: &&RuleStatus| {
-                it.effective == [by] && it.why.is_empty() == (by != EnforcedBy::ObserveOnly) && !it.late_bind
-            };
+            // Where no LSM program runs, no rule about destinations holds all of them.
+            let is_whole = by != EnforcedBy::ObserveOnly && (self.stage.tier() == Tier::Lsm || kind != RuleKind::Egress);
+            let is_said =
+                |it: &&RuleStatus| it.effective == [by] && it.why.is_empty() == is_whole && !it.late_bind;
             let said = !ours.is_empty() && ours.iter().all(is_said);
             Ok(if said { Look::Found(by) } else { Look::NotYet(format!("must be {by}: {ours:?}")) })
         })
