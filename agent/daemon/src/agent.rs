@@ -29,7 +29,7 @@ use crate::naming::{self, Naming};
 use crate::pipeline::Pipeline;
 use crate::secrets::Secrets;
 use crate::threads::{self, Cri, CriLine, Message};
-use crate::{Args, adopt, host, status};
+use crate::{Args, adopt, host, itself, status};
 
 /// The host's mount table: the agent runs in its mount namespace.
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -243,6 +243,7 @@ impl Agent {
             .tables
             .set_agent(std::process::id())
             .context("cannot tell the kernel who the agent is")?;
+        itself::tell_cgroups(&mut self.pipeline)?;
         self.pipeline
             .tables
             .beat(host::boot_time())
@@ -345,6 +346,9 @@ impl Agent {
         }
         if let Err(error) = self.pipeline.tables.beat(now) {
             tracing::error!(%error, "the kernel was not told that the agent lives");
+        }
+        if let Err(error) = itself::tell_cgroups(&mut self.pipeline) {
+            tracing::error!("{error:#}: workloads that reach its cgroup could freeze it");
         }
         let records = self.enforcer.tick(&mut self.pipeline, now);
         self.pipeline.add(records);

@@ -14,6 +14,7 @@ mod containment;
 mod counts;
 mod facts;
 mod host;
+mod itself;
 mod live;
 mod losses;
 mod naming;

@@ -60,6 +60,8 @@ pub struct AgentOptions {
     pub pending_denied: bool,
     /// Where a service manager waits to be told that it is ready.
     pub notify: Option<PathBuf>,
+    /// The cgroup that it runs in.
+    pub cgroup: Option<PathBuf>,
 }
 
 impl AgentOptions {
@@ -155,7 +157,12 @@ impl Agent {
             command.env("NOTIFY_SOCKET", socket);
         }
         command.process_group(0).stdin(Stdio::null()).stdout(words).stderr(log);
-        self.child = Some(command.spawn().context("starting cofferdamd")?);
+        let child = self.child.insert(command.spawn().context("starting cofferdamd")?);
+        if let Some(cgroup) = &self.options.cgroup {
+            // It looks where it is once its programs are loaded, which takes long.
+            fs::write(cgroup.join("cgroup.procs"), child.id().to_string())
+                .with_context(|| format!("moving the agent to {}", cgroup.display()))?;
+        }
         self.wait_until_ready().with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
     }
 

@@ -1,5 +1,6 @@
 //! Techniques by which others were got around, in the order of the table.
 
+mod agent_frozen;
 mod agent_killed;
 mod agent_pins;
 mod agent_signalled;
@@ -171,6 +172,7 @@ pub(super) const ALL: &[Scenario] = &[
     early_connection::SCENARIO,
     early_unix_connection::SCENARIO,
     agent_signalled::SCENARIO,
+    agent_frozen::SCENARIO,
     agent_traced::SCENARIO,
     agent_pins::SCENARIO,
     bpf_call::SCENARIO,
