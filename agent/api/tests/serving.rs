@@ -18,8 +18,8 @@ use cofferdam_api::{
     serve,
 };
 use cofferdam_model::{
-    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, Filter, LossReason, LossRow, SecretRow,
-    Verdict, WallTime, WorkloadRow,
+    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, Filter, LossReason, LossRow, Peer,
+    SecretRow, Verdict, WallTime, WorkloadRow,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -92,6 +92,10 @@ fn ending() -> Ending {
 }
 
 impl Backend for Fake {
+    fn admits(&self, peer: Peer) -> Result<(), String> {
+        if peer.pid == std::process::id() { Ok(()) } else { Err("this is another process".to_owned()) }
+    }
+
     fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError> {
         if filter.workload.as_deref() == Some("nonsense") {
             return Err(BackendError::BadQuestion("no such glob".into()));

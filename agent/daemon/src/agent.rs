@@ -12,7 +12,7 @@ use cofferdam_inventory::mounts::{MountTable, MountWatch};
 use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
 use cofferdam_journal::{Journal, Notice};
 use cofferdam_model::{BootTime, Clock, Record, WallTime};
-use cofferdam_sensor::{AttachState, Budgets, Event, Sensor};
+use cofferdam_sensor::{AttachState, Budgets, Event, Residents, Sensor};
 
 use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
@@ -24,6 +24,7 @@ use crate::containment::names::Names;
 use crate::containment::orders::Orders;
 use crate::containment::wall::{self, Wall};
 use crate::containment::{Enforcer, Store};
+use crate::door::Door;
 use crate::live::View;
 use crate::naming::{self, Naming};
 use crate::pipeline::Pipeline;
@@ -95,6 +96,8 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
     let live = agent.live.clone();
     let line = Line(sender.clone());
+    let residents = Residents::open(&args.pin_dir).context("cannot look who asks")?;
+    let door = Door::new(residents, hierarchy.clone(), sender.clone());
     agent.pipeline.names =
         Names::open(agent.containment.join("names.jsonl"), &agent.pipeline.tables.generations());
 
@@ -103,8 +106,17 @@ pub fn run(args: &Args, config: Config) -> Result<()> {
     agent.take_events(pending, 0, host::boot_time());
     agent.begin(watched, resumed)?;
     threads::watch_mounts(mount_watch, sender.clone())?;
-    let answers =
-        Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live, line });
+    let answers = Arc::new(Answers {
+        journal: journal_dir,
+        status,
+        progress,
+        hooks,
+        tier,
+        no_better,
+        live,
+        line,
+        door,
+    });
     let server = threads::serve(socket, answers, sender, cri)?;
     announce();
     agent.work(&receiver)?;

@@ -4,6 +4,7 @@ mod agent_frozen;
 mod agent_killed;
 mod agent_pins;
 mod agent_signalled;
+mod agent_socket;
 mod agent_starved;
 mod agent_stopped;
 mod agent_traced;
@@ -175,6 +176,7 @@ pub(super) const ALL: &[Scenario] = &[
     agent_frozen::SCENARIO,
     agent_traced::SCENARIO,
     agent_pins::SCENARIO,
+    agent_socket::SCENARIO,
     bpf_call::SCENARIO,
     agent_stopped::SCENARIO,
     agent_killed::SCENARIO,
