@@ -12,7 +12,7 @@ use cofferdam_model::{AuditKind, CgroupId, Peer, WorkloadId};
 use cofferdam_sensor::Residents;
 
 use crate::backend::lock;
-use crate::containment::enforcer::audit;
+use crate::containment::told::audit;
 use crate::host;
 use crate::threads::Message;
 
