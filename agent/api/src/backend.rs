@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use cofferdam_model::{
-    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, Filter, LossRow, ProcessRow, SecretRow, WallTime,
-    WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, Filter, LossRow, Peer, ProcessRow, SecretRow,
+    WallTime, WorkloadRow,
 };
 
 use crate::answer::merge;
@@ -15,6 +15,9 @@ use crate::{Containment, Doctor, Ending, Event, Live, Status};
 /// Queries may block: each runs on a thread of its own, at most eight at once. Rows are handed over one by one,
 /// oldest first, and leave in chunks as fast as the asker takes them, so that no answer has to fit into memory.
 pub trait Backend: Containment {
+    /// Whether a process is answered at all; else why not. Asked once for each connection, when it is accepted, and
+    /// may not block.
+    fn admits(&self, peer: Peer) -> Result<(), String>;
     /// Who touched which secret.
     fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError>;
     /// Who connected where.

@@ -41,6 +41,9 @@ pub enum ClientError {
     /// The agent says that the question makes no sense.
     #[error("{0}")]
     BadQuestion(String),
+    /// The agent does not answer us.
+    #[error("the agent refuses to answer: {0}")]
+    Refused(String),
     /// The agent is starting or stopping.
     #[error("{0}: try again in a moment")]
     NotReady(String),
@@ -63,6 +66,7 @@ impl From<tonic::Status> for ClientError {
         let message = status.message().to_owned();
         match status.code() {
             Code::InvalidArgument => Self::BadQuestion(message),
+            Code::PermissionDenied => Self::Refused(message),
             // The transport's own words for a connection that ended.
             Code::Unavailable | Code::Unknown | Code::Cancelled
                 if std::error::Error::source(&status).is_some() =>

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cofferdam_api::{
@@ -18,8 +18,8 @@ use cofferdam_api::{
     serve,
 };
 use cofferdam_model::{
-    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, Filter, LossReason, LossRow, SecretRow,
-    Verdict, WallTime, WorkloadRow,
+    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, Filter, LossReason, LossRow, Peer,
+    SecretRow, Verdict, WallTime, WorkloadRow,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 /// Answers with as many rows as the filter's limit says; questions about `nonsense` are refused, about `cut` cut off.
 struct Fake {
     live: Live,
+    closed: AtomicBool,
     pushed: AtomicU64,
 }
 
@@ -92,6 +93,11 @@ fn ending() -> Ending {
 }
 
 impl Backend for Fake {
+    fn admits(&self, peer: Peer) -> Result<(), String> {
+        let closed = self.closed.load(Ordering::Relaxed) || peer.pid != std::process::id();
+        if closed { Err("nobody is answered".to_owned()) } else { Ok(()) }
+    }
+
     fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError> {
         if filter.workload.as_deref() == Some("nonsense") {
             return Err(BackendError::BadQuestion("no such glob".into()));
@@ -170,7 +176,8 @@ impl Agent {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run/agent.sock");
         let socket = Socket::bind(&path).unwrap();
-        let backend = Arc::new(Fake { live: Live::new(8), pushed: AtomicU64::new(0) });
+        let backend =
+            Arc::new(Fake { live: Live::new(8), closed: AtomicBool::default(), pushed: AtomicU64::new(0) });
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn({
             let backend = Arc::clone(&backend);
@@ -202,6 +209,22 @@ fn at_most(limit: u64) -> Filter {
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn who_was_not_admitted_when_it_connected_is_refused_whatever_it_asks() {
+    let agent = Agent::start();
+    let mut early = agent.client().await;
+    early.doctor().await.unwrap();
+    agent.backend.closed.store(true, Ordering::Relaxed);
+    let mut late = agent.client().await;
+    let refused =
+        |error: &ClientError| matches!(error, ClientError::Refused(why) if why == "nobody is answered");
+    assert!(late.doctor().await.is_err_and(|error| refused(&error)));
+    assert!(late.accesses(&at_most(1)).await.is_err_and(|error| refused(&error)));
+    assert!(late.unload().await.is_err_and(|error| refused(&error)));
+    early.doctor().await.unwrap();
+    agent.stop().await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use cofferdam_inventory::mounts::{MountTable, MountWatch};
 use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
 use cofferdam_journal::{Journal, Notice};
 use cofferdam_model::{BootTime, Clock, Record, WallTime};
-use cofferdam_sensor::{AttachState, Budgets, Event, Sensor};
+use cofferdam_sensor::{AttachState, Budgets, Event, Residents, Sensor};
 use tokio::sync::oneshot;
 
 use crate::backend::{self, Answers, Progress, Shared};
@@ -25,12 +25,13 @@ use crate::containment::names::Names;
 use crate::containment::orders::Orders;
 use crate::containment::wall::{self, Wall};
 use crate::containment::{Enforcer, Store};
+use crate::door::Door;
 use crate::live::View;
 use crate::naming::{self, Naming};
 use crate::pipeline::Pipeline;
 use crate::secrets::Secrets;
 use crate::threads::{self, Cri, CriLine, Message};
-use crate::{Args, adopt, host, status};
+use crate::{Args, adopt, host, itself, status};
 
 /// The host's mount table: the agent runs in its mount namespace.
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -106,6 +107,8 @@ pub fn run(args: &Args, config: Config) -> Result<End> {
     let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
     let live = agent.live.clone();
     let line = Line(sender.clone());
+    let residents = Residents::open(&args.pin_dir).context("cannot look who asks")?;
+    let door = Door::new(residents, hierarchy.clone(), sender.clone());
     agent.pipeline.names = names;
 
     threads::read_rings(rings, sender.clone())?;
@@ -113,8 +116,17 @@ pub fn run(args: &Args, config: Config) -> Result<End> {
     agent.take_events(pending, 0, host::boot_time());
     agent.begin(watched, resumed)?;
     threads::watch_mounts(mount_watch, sender.clone())?;
-    let answers =
-        Arc::new(Answers { journal: journal_dir, status, progress, hooks, tier, no_better, live, line });
+    let answers = Arc::new(Answers {
+        journal: journal_dir,
+        status,
+        progress,
+        hooks,
+        tier,
+        no_better,
+        live,
+        line,
+        door,
+    });
     let (over, is_over) = oneshot::channel();
     let server = threads::serve(socket, answers, sender, cri, is_over)?;
     announce();
@@ -255,6 +267,7 @@ impl Agent {
             .tables
             .set_agent(std::process::id())
             .context("cannot tell the kernel who the agent is")?;
+        itself::tell_cgroups(&mut self.pipeline)?;
         self.pipeline
             .tables
             .beat(host::boot_time())
@@ -357,6 +370,9 @@ impl Agent {
         }
         if let Err(error) = self.pipeline.tables.beat(now) {
             tracing::error!(%error, "the kernel was not told that the agent lives");
+        }
+        if let Err(error) = itself::tell_cgroups(&mut self.pipeline) {
+            tracing::error!("{error:#}: workloads that reach its cgroup could freeze it");
         }
         let records = self.enforcer.tick(&mut self.pipeline, now);
         self.pipeline.add(records);

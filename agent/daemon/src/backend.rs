@@ -9,12 +9,13 @@ use cofferdam_api::{
 };
 use cofferdam_journal::Reader;
 use cofferdam_model::{
-    AccessRow, Answer, AttemptRow, AuditRow, BootTime, ConnectionRow, Filter, SecretRow, WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, BootTime, ConnectionRow, Filter, Peer, SecretRow, WorkloadRow,
 };
 use cofferdam_sensor::probe::{self, Outcome};
 use cofferdam_sensor::{AttachState, BLIND_SPOTS, HookReport, Tier};
 
 use crate::containment::answer::Line;
+use crate::door::Door;
 use crate::host;
 
 /// The pipeline records at least once a second; an agent that has not for so long is held up.
@@ -62,6 +63,8 @@ pub struct Answers {
     pub live: Live,
     /// The agent's own thread.
     pub line: Line,
+    /// Who may ask.
+    pub door: Door,
 }
 
 impl Answers {
@@ -90,6 +93,10 @@ fn failed(error: cofferdam_journal::Error) -> BackendError {
 }
 
 impl Backend for Answers {
+    fn admits(&self, peer: Peer) -> Result<(), String> {
+        self.door.admits(peer)
+    }
+
     fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError> {
         rows.answer(self.honest(self.reader()?.accesses(filter).map_err(failed)?))
     }

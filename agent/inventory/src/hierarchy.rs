@@ -123,6 +123,13 @@ impl Hierarchy {
         Ok(walk)
     }
 
+    /// The cgroup at a path and those above it, nearest first, the root left out. Empty if it is gone.
+    pub fn upwards(&self, path: &str) -> Vec<CgroupId> {
+        let folder = self.mount_point.join(path.trim_start_matches('/'));
+        let above = folder.ancestors().take_while(|folder| *folder != self.mount_point);
+        above.map_while(|folder| Some(CgroupId(fs::metadata(folder).ok()?.ino()))).collect()
+    }
+
     /// The path of a cgroup, given its parent's: for when the kernel's buffer was too short for it.
     pub fn path_below(&self, parent_path: &str, id: CgroupId) -> Option<String> {
         let below = parent_path.trim_start_matches('/');
@@ -187,5 +194,8 @@ mod tests {
         assert_eq!(hierarchy.path_below("/a", b.id).as_deref(), Some("/a/b"));
         assert_eq!(hierarchy.path_below("/", b.parent).as_deref(), Some("/a"));
         assert_eq!(hierarchy.path_below("/c", b.id), None);
+        assert_eq!(hierarchy.upwards("/a/b"), [b.id, b.parent]);
+        assert_eq!(hierarchy.upwards("/"), []);
+        assert_eq!(hierarchy.upwards("/gone"), []);
     }
 }

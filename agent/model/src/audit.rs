@@ -8,7 +8,7 @@ use crate::{BootTime, WorkloadId};
 words! {
     /// What was done.
     AuditKind: "audited act (policy-applied, policy-removed, policy-refused, policy-rolled-back, policy-confirmed, \
-        exception-accepted, exception-expired, late-bind, held, contained, released, unloaded)" {
+        exception-accepted, exception-expired, late-bind, held, contained, released, unloaded, peer-refused)" {
         /// A policy is in force, anew or changed.
         PolicyApplied = "policy-applied",
         /// A policy was lifted.
@@ -33,6 +33,8 @@ words! {
         Released = "released",
         /// All rules were lifted by `cofferdam unload`.
         Unloaded = "unloaded",
+        /// A process in a container asked the agent something, and was not answered.
+        PeerRefused = "peer-refused",
     }
 }
 

@@ -33,8 +33,8 @@ pub use resolve::Root;
 pub use rings::Rings;
 pub use selftest::SelfTestError;
 pub use tables::{
-    Budgets, Counter, Generation, Level, TableError, Tables, Watch, abi_inode, model_inode, object_of,
-    object_of_all,
+    Budgets, Counter, Generation, Level, Residents, TableError, Tables, Watch, abi_inode, model_inode,
+    object_of, object_of_all,
 };
 
 /// What the sensor needs to start.

@@ -110,10 +110,15 @@ pub(crate) fn version_dir(pin_dir: &Path) -> PathBuf {
     pin_dir.join(format!("v{ABI_VERSION}"))
 }
 
+/// Folder of this ABI version's tables.
+pub(crate) fn maps_dir(pin_dir: &Path) -> PathBuf {
+    version_dir(pin_dir).join("maps")
+}
+
 /// Loads maps and programs and attaches what this kernel lets us attach. Nothing speaks before [`Loaded::activate`].
 pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadError> {
     let version_dir = version_dir(pin_dir);
-    let maps_dir = version_dir.join("maps");
+    let maps_dir = maps_dir(pin_dir);
     make_dir(&maps_dir)?;
     let resumed = maps_dir.join("CONTROL").exists();
     let generation = next_generation(&maps_dir)?;

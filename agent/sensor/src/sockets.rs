@@ -26,7 +26,7 @@ const DIAG: usize = 72;
 /// `INET_DIAG_CGROUP_ID`, include/uapi/linux/inet_diag.h.
 const CGROUP_ID: u16 = 21;
 const FAMILIES: [u8; 2] = [libc::AF_INET as u8, libc::AF_INET6 as u8];
-const PROTOCOLS: [u8; 2] = [libc::IPPROTO_TCP as u8, libc::IPPROTO_UDP as u8];
+const PROTOCOLS: [(u8, &str); 2] = [(libc::IPPROTO_TCP as u8, "TCP"), (libc::IPPROTO_UDP as u8, "UDP")];
 
 /// A socket as sock_diag names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,21 +66,43 @@ fn destroy_here(is_meant: &impl Fn(u64) -> bool) -> io::Result<Destroyed> {
     let netlink =
         socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag)?;
     let mut done = Destroyed::default();
-    for family in FAMILIES {
-        for protocol in PROTOCOLS {
-            for found in list(netlink.as_raw_fd(), family, protocol)?.iter().filter(|it| is_meant(it.cgroup))
-            {
-                match destroy_one(netlink.as_raw_fd(), found) {
-                    Ok(()) => done.sockets += 1,
-                    // It has ended by itself.
-                    Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
-                    Err(error) => done.failures.push(error.to_string()),
-                }
+    for (protocol, name) in PROTOCOLS {
+        for family in FAMILIES {
+            match list(netlink.as_raw_fd(), family, protocol) {
+                Ok(found) => destroy_all(netlink.as_raw_fd(), &found, name, is_meant, &mut done),
+                // The others may be there: each protocol has a module of its own.
+                Err(error) => done.failures.push(format!("{name} sockets cannot be listed: {}", why(&error))),
             }
         }
     }
     done.failures.dedup();
     Ok(done)
+}
+
+fn destroy_all(
+    netlink: i32,
+    found: &[Found],
+    name: &str,
+    is_meant: &impl Fn(u64) -> bool,
+    done: &mut Destroyed,
+) {
+    for found in found.iter().filter(|it| is_meant(it.cgroup)) {
+        match destroy_one(netlink, found) {
+            Ok(()) => done.sockets += 1,
+            // It has ended by itself.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            Err(error) => done.failures.push(format!("a {name} socket: {}", why(&error))),
+        }
+    }
+}
+
+/// Sockets of a protocol that sock_diag(7) has no module for are an unknown file to it.
+fn why(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => "this kernel has no module for it".to_owned(),
+        Some(libc::EOPNOTSUPP) => "this kernel is built without INET_DIAG_DESTROY".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 fn request(kind: u16, flags: u16, family: u8, protocol: u8, id: &[u8; SOCKET_ID]) -> Vec<u8> {

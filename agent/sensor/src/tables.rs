@@ -8,6 +8,7 @@ mod who;
 pub use counters::Counter;
 pub use policy::Generation;
 pub use watch::{Watch, abi_inode, model_inode, object_of, object_of_all};
+pub use who::Residents;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;

@@ -92,6 +92,8 @@ pub mod control {
     pub const AGENT: u32 = 7;
     /// Thread-group id of the guard.
     pub const GUARD: u32 = 8;
+    /// First of the ids of the agent's cgroup and of those above it, the root left out; zeros follow.
+    pub const AGENT_CGROUPS: u32 = 9;
     /// Slots.
     pub const SLOTS: u32 = 16;
 }

@@ -28,13 +28,22 @@ pub struct Attempt {
     pub detail: u64,
     /// Address of the path that was named, or null.
     pub path_at: *const u8,
+    /// Whether it is told of processes of the host as well, which may.
+    pub by_host_too: bool,
 }
 
 impl Attempt {
     /// Of this kind, without a file.
     #[inline(always)]
     pub fn of(what: u16) -> Self {
-        Self { what, file: InodeKey::default(), facts: 0, detail: 0, path_at: core::ptr::null() }
+        Self {
+            what,
+            file: InodeKey::default(),
+            facts: 0,
+            detail: 0,
+            path_at: core::ptr::null(),
+            by_host_too: true,
+        }
     }
 }
 
@@ -79,15 +88,25 @@ pub fn is_agent(tgid: u32) -> bool {
     is(control::AGENT) || is(control::GUARD)
 }
 
+/// Whether a cgroup is the agent's own, or above it. The root never is.
+#[inline(always)]
+pub fn holds_agent(cgroup: u64) -> bool {
+    let mut slots = control::AGENT_CGROUPS..control::SLOTS;
+    cgroup != 0 && slots.any(|slot| CONTROL.get(slot).is_some_and(|known| *known == cgroup))
+}
+
 /// Somebody does something to the agent: a contained workload is refused, whoever else may is told; `true`: refused.
 #[inline(never)]
 pub fn on_agent(hook: Hook, attempt: &Attempt) -> bool {
-    let Some(process) = identity::current(hook) else {
-        let stranger = identity::stranger(hook);
-        return judge(hook, attempt, &stranger);
-    };
+    let Some(process) = identity::current(hook) else { return on_agent_by_stranger(hook, attempt) };
     // SAFETY: a pointer out of a map is valid until the program ends.
     judge(hook, attempt, unsafe { &*process })
+}
+
+/// A function of its own in the program too, for the sake of its frame.
+#[inline(never)]
+fn on_agent_by_stranger(hook: Hook, attempt: &Attempt) -> bool {
+    judge(hook, attempt, &identity::stranger(hook))
 }
 
 #[inline(always)]
@@ -96,15 +115,19 @@ fn judge(hook: Hook, attempt: &Attempt, process: &ProcessState) -> bool {
         return false;
     }
     let denied = is_contained(process);
+    if !denied && !attempt.by_host_too {
+        return false;
+    }
     let ruled = if denied { Ruled::by(Decision(u64::from(verdict::DENIED)), 0, 0) } else { Ruled::FREE };
     told(hook, attempt, process, ruled);
     denied
 }
 
 /// Whether a process is in a workload that may not touch the agent: in a container, once its runtime has handed over.
+/// The container that the agent runs in may: what runs there is its keeper.
 #[inline(always)]
 fn is_contained(process: &ProcessState) -> bool {
-    if process.flags & flags::RUNTIME != 0 {
+    if process.flags & flags::RUNTIME != 0 || holds_agent(process.workload) {
         return false;
     }
     let generation = rules::generation_of(process.workload);

@@ -63,11 +63,11 @@ fn rule(process: &ProcessState, task: Task, bprm: Bprm, file: &Script) -> bool {
     let ruled = Ruled::by(decision, generation, 0);
     if ruled.verdict() != verdict::ALLOWED {
         let attempt = Attempt {
-            what: attempt::EXECUTE,
             file: file.file,
             facts: file.facts,
             detail: u64::from(bprm.is_script()),
             path_at: bprm.filename_at(),
+            ..Attempt::of(attempt::EXECUTE)
         };
         told(Hook::Exec, &attempt, process, ruled);
     }

@@ -12,7 +12,7 @@ use cofferdam_abi::process::{ProcessState, flags};
 use super::repeat::{self, Budget, Occurrence, Repeatable, spend};
 use crate::emit::{Moment, count, is_active, send};
 use crate::identity;
-use crate::kernel::{Dentry, File, Inode, Read, Typed};
+use crate::kernel::{Dentry, File, Inode, Read, Special, Typed};
 use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, FILTER, POLICIES, PRIORITY, READS};
 use crate::rules::{self, Kernel, Ruled};
 use crate::verifier;
@@ -54,8 +54,12 @@ pub fn mapped(file: *const u8, protection: u64) -> bool {
 #[inline(always)]
 pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> bool {
     let inode = file.inode();
-    if inode.superblock().is_proc() {
-        return super::environ::opened(file, inode, hook, can_deny);
+    match inode.superblock().special() {
+        Some(Special::Proc) => return super::environ::opened(file, inode, hook, can_deny),
+        Some(Special::Cgroup) => {
+            return can_deny && matches!(hook, Hook::Open) && super::protect::cgroup_opened(file);
+        }
+        None => {}
     }
     match secret_of(file, hook) {
         Some((secret, object)) => {

@@ -1,14 +1,14 @@
-//! The agent's own: its process, its pins, the kernel's programs, the host's mounts. Workloads may not touch them; whoever
+//! The agent's own: its process, its cgroup, its pins, the kernel's programs, the host's mounts. Workloads may not touch them; whoever
 //! else may is told.
 
 use cofferdam_abi::decide::Tables;
-use cofferdam_abi::event::attempt;
+use cofferdam_abi::event::{attempt, mode};
 use cofferdam_abi::hook::Hook;
 use cofferdam_abi::policy::row;
 
-use super::attempt::{Attempt, is_agent, on_agent};
+use super::attempt::{Attempt, holds_agent, is_agent, on_agent};
 use crate::identity;
-use crate::kernel::{Inode, Task, Typed};
+use crate::kernel::{Dentry, File, Inode, Read, Task, Typed};
 use crate::rules::{self, Kernel};
 
 /// A signal is sent; `true`: it is refused. Signal 0 only asks whether a process is there.
@@ -39,6 +39,26 @@ pub fn unlinked(folder: *const u8) -> bool {
         return false;
     }
     on_agent(Hook::Protect, &Attempt::of(attempt::AGENT_FILE))
+}
+
+/// A file of the cgroup hierarchy is opened; `true`: it is refused, because it freezes, kills or moves the agent.
+#[inline(always)]
+pub fn cgroup_opened<R: Read>(file: File<R>) -> bool {
+    if file.mode() & mode::WRITE == 0 {
+        return false;
+    }
+    let entry = file.dentry().probed();
+    // The inode number of a cgroup's folder is its id.
+    holds_agent(entry.parent().inode().ino()) && controlled(entry)
+}
+
+/// A function of its own in the program too, for the sake of its frame. The host's manager writes to such files all
+/// the time, and is not told.
+#[inline(never)]
+fn controlled(entry: Dentry) -> bool {
+    let attempt =
+        Attempt { path_at: entry.name_at(), by_host_too: false, ..Attempt::of(attempt::AGENT_FILE) };
+    on_agent(Hook::Protect, &attempt)
 }
 
 /// Something is unmounted; `true`: it is refused, because it is the host's.

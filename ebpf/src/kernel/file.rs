@@ -18,6 +18,8 @@ const OVERLAY_MAGIC: u64 = 0x794c_7630;
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// `HUGETLBFS_MAGIC`.
 const HUGETLBFS_MAGIC: u64 = 0x9584_58f6;
+/// `CGROUP2_SUPER_MAGIC`.
+const CGROUP2_MAGIC: u64 = 0x6367_7270;
 /// `BPF_FS_MAGIC`.
 const BPF_MAGIC: u64 = 0xcafe_4a11;
 /// `SB_KERNMOUNT`, include/linux/fs.h: an internal mount, as memfd's.
@@ -46,6 +48,14 @@ pub struct Inode<R>(*const u8, PhantomData<R>);
 /// A superblock.
 #[derive(Clone, Copy)]
 pub struct SuperBlock<R>(*const u8, PhantomData<R>);
+
+/// A file system whose files are looked at otherwise than those of all others.
+pub enum Special {
+    /// procfs.
+    Proc,
+    /// The cgroup v2 hierarchy.
+    Cgroup,
+}
 
 /// A directory entry.
 #[derive(Clone, Copy)]
@@ -182,6 +192,16 @@ impl<R: Read> SuperBlock<R> {
         unsafe { R::read(self.0, offset::SB_MAGIC) }
     }
 
+    /// What it is, if it is none of the many.
+    #[inline(always)]
+    pub fn special(self) -> Option<Special> {
+        match self.magic() {
+            PROC_MAGIC => Some(Special::Proc),
+            CGROUP2_MAGIC => Some(Special::Cgroup),
+            _ => None,
+        }
+    }
+
     #[inline(always)]
     pub fn is_proc(self) -> bool {
         self.magic() == PROC_MAGIC
@@ -252,8 +272,9 @@ impl Dentry {
         self.0.is_null()
     }
 
+    /// Address of its name.
     #[inline(always)]
-    fn name_at(self) -> *const u8 {
+    pub fn name_at(self) -> *const u8 {
         // SAFETY: `self` is a dentry or null; read through a helper that cannot fault.
         unsafe { Probed::read(self.0, offset::DENTRY_NAME) }
     }

@@ -15,7 +15,7 @@ pub use cgroup::Cgroup;
 use cofferdam_abi::fields::ABSENT;
 use cofferdam_abi::kernel_fields;
 pub use exec::Bprm;
-pub use file::{Dentry, File, Inode};
+pub use file::{Dentry, File, Inode, Special};
 pub use socket::{Sock, UnixSock};
 pub use task::{Task, syscall_number};
 

@@ -62,6 +62,8 @@ pub struct AgentOptions {
     pub notify: Option<PathBuf>,
     /// It has the rights that its systemd unit leaves it, no more.
     pub confined: bool,
+    /// The cgroup that it runs in.
+    pub cgroup: Option<PathBuf>,
 }
 
 impl AgentOptions {
@@ -160,7 +162,12 @@ impl Agent {
             unit::confine(&mut command)?;
         }
         command.process_group(0).stdin(Stdio::null()).stdout(words).stderr(log);
-        self.child = Some(command.spawn().context("starting cofferdamd")?);
+        let child = self.child.insert(command.spawn().context("starting cofferdamd")?);
+        if let Some(cgroup) = &self.options.cgroup {
+            // It looks where it is once its programs are loaded, which takes long.
+            fs::write(cgroup.join("cgroup.procs"), child.id().to_string())
+                .with_context(|| format!("moving the agent to {}", cgroup.display()))?;
+        }
         self.wait_until_ready().with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
     }
 

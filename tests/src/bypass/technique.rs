@@ -33,6 +33,8 @@ pub struct Outcomes {
 pub enum Outcome {
     /// It is refused, and told as that.
     Denied(EnforcedBy),
+    /// The agent itself refuses it, and `cofferdam audit` tells of it.
+    Unanswered,
     /// It goes through, and is told.
     Detected(Answer),
     /// It goes through, and nothing tells of it: why.
@@ -99,7 +101,7 @@ impl Outcomes {
 impl Outcome {
     /// Whether something of ours refuses it or tells of it.
     pub const fn is_told(self) -> bool {
-        matches!(self, Self::Denied(_) | Self::Detected(_))
+        matches!(self, Self::Denied(_) | Self::Unanswered | Self::Detected(_))
     }
 
     /// Whether the other is the same; reasons are words and count for nothing.
@@ -128,6 +130,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Denied(by) => write!(f, "denied ({by})"),
+            Self::Unanswered => f.write_str("denied (the agent)"),
             Self::Detected(answer) => write!(f, "detected (`{}`)", answer.as_str()),
             Self::Missed(why) => write!(f, "**missed**: {why}"),
             Self::Impossible(why) => write!(f, "impossible: {why}"),

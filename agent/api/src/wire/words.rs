@@ -65,7 +65,7 @@ words! {
     DeniedBy { Us, Other }
     EnforcedBy { Lsm, FmodRet, Cgroup, Fanotify, ObserveOnly, LateBind, PathOnly }
     AttemptKind { Execute, MapCode, Socket, Signal, Ptrace, AgentFile, Bpf, Mount, Unix }
-    AuditKind { PolicyApplied, PolicyRemoved, PolicyRefused, PolicyRolledBack, PolicyConfirmed, ExceptionAccepted, ExceptionExpired, LateBind, Held, Contained, Released, Unloaded }
+    AuditKind { PolicyApplied, PolicyRemoved, PolicyRefused, PolicyRolledBack, PolicyConfirmed, ExceptionAccepted, ExceptionExpired, LateBind, Held, Contained, Released, Unloaded, PeerRefused }
     AccessKind { Open, Receive, Mmap, Environ, Ptrace, Held }
     AccessMode { Read, Write, ReadWrite, Attach }
     TargetRelation { Own, Sibling, Other }

@@ -70,7 +70,7 @@ fn by(peer: Option<Peer>) -> Line {
 /// How much less, or more, is enforced than before.
 fn style(what: AuditKind) -> Style {
     match what {
-        AuditKind::PolicyRefused | AuditKind::Unloaded => BAD,
+        AuditKind::PolicyRefused | AuditKind::Unloaded | AuditKind::PeerRefused => BAD,
         AuditKind::PolicyRemoved
         | AuditKind::PolicyRolledBack
         | AuditKind::ExceptionAccepted

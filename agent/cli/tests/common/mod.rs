@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use cofferdam_api::{
     Backend, BackendError, Doctor, Ending, Event, HookState, Live, Rows, Socket, Status, serve,
 };
-use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, Peer, SecretRow, WorkloadRow};
 use tokio::runtime::Runtime;
 
 /// What the agent is like.
@@ -66,6 +66,10 @@ impl Fake {
 }
 
 impl Backend for Fake {
+    fn admits(&self, peer: Peer) -> Result<(), String> {
+        if peer.pid == std::process::id() { Ok(()) } else { Err("this is another process".to_owned()) }
+    }
+
     fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError> {
         self.answer(filter, rows, samples::accesses())
     }

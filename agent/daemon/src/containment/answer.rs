@@ -13,10 +13,11 @@ use cofferdam_policy::{Effective, Mode, Policy, Selection, exception_key};
 use cofferdam_sensor::abi::hook::{Hook, Reason};
 
 use super::cut::destroy_sockets;
-use super::enforcer::{Enforcer, audit};
+use super::enforcer::Enforcer;
 use super::explain;
 use super::orders::{concerns, described};
 use super::store::InForce;
+use super::told::audit;
 use crate::agent::Agent;
 use crate::backend::Answers;
 use crate::host;
@@ -68,7 +69,7 @@ impl Containment for Answers {
                 return Ok(policies.iter().map(row).collect());
             }
             let (names, changes) = agent.enforcer.store.apply(&text, options.confirm_within, by, wall)?;
-            let records = agent.enforcer.changed(changes, by, now);
+            let records = agent.enforcer.changed(changes, Some(by), now);
             agent.pipeline.add(records);
             agent.enforce(now);
             let mine = |it: &&InForce| names.contains(&it.kept.name);

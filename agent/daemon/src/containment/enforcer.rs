@@ -1,24 +1,25 @@
-//! Decides for each workload what the kernel shall hold, and puts it there: compile, install, assign, and only then take
-//! away what was there before.
+//! Keeps what the kernel holds for each workload at what the policies and orders in force say: notices what may have
+//! changed, and looks at the workloads that it concerns.
+
+mod baseline;
+mod rows;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::mpsc::SyncSender;
-use std::time::Instant;
 
-use cofferdam_model::{Audit, AuditKind, BootTime, Peer, Record, Workload, WorkloadId};
-use cofferdam_policy::{
-    Compiled, Input, Object, Order, OrderSays, Policy, RuleKind, Selection, Tier, compile, is_guarded,
-};
-use cofferdam_sensor::abi::policy::{Bindings, row as flags};
-use cofferdam_sensor::{Generation, TableError};
+pub use baseline::{BASELINE, Baseline};
+use cofferdam_model::{AuditKind, BootTime, Peer, Record, Workload, WorkloadId};
+use cofferdam_policy::{Compiled, Object, Policy, Tier};
+use rows::{limits, rows};
 
 use super::guarding::Guarding;
 use super::held;
 use super::hosts::{self, Hosts};
-use super::inside::{self, Inside};
 use super::orders::{Orders, described};
 use super::store::{Change, Store};
+use super::told::{self, audit};
 use super::wall::Wall;
 use crate::pipeline::Pipeline;
 use crate::threads::Message;
@@ -27,18 +28,6 @@ use crate::threads::Message;
 const GRACE_NS: u64 = 2_000_000_000;
 /// How often a workload is looked at again because it read another secret in the meantime.
 const ROUNDS: usize = 8;
-
-/// As what the baseline of containers is told: whose it is, and its id.
-pub const BASELINE: (&str, &str) = ("cofferdam", "baseline");
-
-/// What a container for which nothing is decided yet may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Baseline {
-    /// Everything; it is told.
-    Observe,
-    /// It may not read secrets.
-    Deny,
-}
 
 /// What does not change while the agent runs.
 #[derive(Debug)]
@@ -105,14 +94,6 @@ struct Round<'a> {
     objects: Vec<Object>,
     reads: HashMap<WorkloadId, BTreeSet<u64>>,
     now: BootTime,
-}
-
-/// What is to be compiled for a workload.
-struct Wanted<'a> {
-    selected: Vec<&'a Policy>,
-    others: Vec<&'a Policy>,
-    orders: Vec<Order>,
-    pending: Option<String>,
 }
 
 impl Enforcer {
@@ -186,7 +167,7 @@ impl Enforcer {
         let mut changes = self.store.look(wall);
         changes.extend(self.store.roll_back(wall));
         changes.extend(self.store.ended(wall));
-        let mut records: Vec<Record> = changes.into_iter().map(|change| self.told(change, now)).collect();
+        let mut records = self.changed(changes, None, now);
         for id in self.orders.ended(wall) {
             match self.orders.remove(&id) {
                 Ok(Some(row)) => {
@@ -198,9 +179,7 @@ impl Enforcer {
                 Err(error) => tracing::error!("an order that has ended stays on disk: {error:#}"),
             }
         }
-        let names =
-            self.store.in_force().iter().flat_map(|it| it.policy.hosts()).map(str::to_owned).collect();
-        self.hosts.ask(names, now, &self.to);
+        self.ask_for_hosts(now);
         self.guard(pipeline);
         while self.retired.front().is_some_and(|(since, _)| now.as_nanos() - since.as_nanos() > GRACE_NS) {
             if let Some((_, compiled)) = self.retired.pop_front() {
@@ -216,34 +195,10 @@ impl Enforcer {
         self.hosts.ask(names, now, &self.to);
     }
 
-    fn told(&mut self, change: Change, now: BootTime) -> Record {
-        self.dirty.all = true;
-        let (what, subject, detail) = match change {
-            Change::Applied(name, source) => (AuditKind::PolicyApplied, name, format!("from {source}")),
-            Change::Removed(name, source) => (AuditKind::PolicyRemoved, name, format!("gone from {source}")),
-            Change::Refused(file, message) => {
-                tracing::error!("{message}");
-                (AuditKind::PolicyRefused, file, message)
-            }
-            Change::RolledBack(name) => {
-                (AuditKind::PolicyRolledBack, name, "nobody confirmed it in time".to_owned())
-            }
-            Change::Accepted(key) => {
-                (AuditKind::ExceptionAccepted, key, "its days count from here".to_owned())
-            }
-            Change::Expired(key, whose) => (AuditKind::ExceptionExpired, key, whose),
-        };
-        audit(what, &subject, None, None, detail, now)
-    }
-
-    /// Notes changes that were asked for through the agent.
-    pub fn changed(&mut self, changes: Vec<Change>, by: Peer, now: BootTime) -> Vec<Record> {
-        let told = changes.into_iter().map(|change| self.told(change, now));
-        let by_someone = told.map(|record| match record {
-            Record::Audit(audit) => Record::Audit(Audit { by: Some(by), ..audit }),
-            record => record,
-        });
-        by_someone.collect()
+    /// Notes changes of the policies in force; who asked for them, if it was not the clock or the folder.
+    pub fn changed(&mut self, changes: Vec<Change>, by: Option<Peer>, now: BootTime) -> Vec<Record> {
+        self.dirty.all |= !changes.is_empty();
+        changes.into_iter().map(|change| told::changed(change, by, now)).collect()
     }
 
     /// Puts into force what has changed.
@@ -317,230 +272,8 @@ impl Enforcer {
         }
     }
 
-    /// Looks at one workload; `true` if it has another generation now.
-    fn settle(
-        &mut self,
-        workload: &Workload,
-        round: &Round<'_>,
-        pipeline: &mut Pipeline,
-        records: &mut Vec<Record>,
-    ) -> bool {
-        let wanted = self.wanted(workload, round);
-        let concerned = !wanted.selected.is_empty()
-            || !wanted.orders.is_empty()
-            || wanted.others.iter().any(|policy| has_exclusive(policy));
-        if !concerned {
-            return self.without(workload, wanted.pending, pipeline);
-        }
-        let found = inside::look(workload, &wanted.selected, pipeline);
-        let Some(found) = found.or_else(|| (!wanted.orders.is_empty()).then(Inside::default)) else {
-            // Without its root nobody is a reader: the baseline decides until it is there.
-            let current = self.current.entry(workload.id).or_default();
-            current.pending = Some("its root file system is not there yet".to_owned());
-            return false;
-        };
-        self.put(workload, &wanted, round, &found, pipeline, records)
-    }
-
-    fn wanted<'a>(&self, workload: &Workload, round: &Round<'a>) -> Wanted<'a> {
-        let mut wanted =
-            Wanted { selected: Vec::new(), others: Vec::new(), orders: Vec::new(), pending: None };
-        if is_guarded(workload) {
-            return wanted;
-        }
-        for policy in round.policies {
-            match policy.selects(workload) {
-                Selection::Yes => wanted.selected.push(policy),
-                Selection::No => wanted.others.push(policy),
-                Selection::Pending => {
-                    wanted.pending = Some(format!("{} asks for names that have not arrived", policy.name()));
-                }
-            }
-        }
-        wanted.orders = self.orders.concerning(workload, &round.objects);
-        wanted
-    }
-
-    /// Nothing concerns it. While names are awaited the kernel's baseline stays.
-    fn without(&mut self, workload: &Workload, pending: Option<String>, pipeline: &mut Pipeline) -> bool {
-        let is_pending = pending.is_some();
-        let known = self.current.get(&workload.id);
-        let had = known.and_then(|it| it.compiled.as_ref()).is_some();
-        let assigned = pipeline.tables.assigned(workload.id);
-        if is_pending && !had {
-            self.current.entry(workload.id).or_default().pending = pending;
-            return false;
-        }
-        if assigned.is_some_and(|(generation, _)| generation != 0)
-            && let Err(error) = pipeline.tables.assign(workload.id, 0)
-        {
-            self.failed(workload, &error.to_string());
-            return false;
-        }
-        if let Some(Current { compiled: Some(compiled), .. }) = self.current.remove(&workload.id) {
-            self.retired.push_back((crate::host::boot_time(), compiled));
-        }
-        self.failures.remove(workload.name().as_str());
-        false
-    }
-
-    /// Compiles, installs and assigns, if it is anything new.
-    #[expect(clippy::too_many_arguments, reason = "what one workload shall have, and where to put it")]
-    fn put(
-        &mut self,
-        workload: &Workload,
-        wanted: &Wanted<'_>,
-        round: &Round<'_>,
-        found: &Inside,
-        pipeline: &mut Pipeline,
-        records: &mut Vec<Record>,
-    ) -> bool {
-        let none = BTreeSet::new();
-        let input = |generation: u32| Input {
-            generation,
-            workload,
-            policies: &wanted.selected,
-            others: &wanted.others,
-            objects: &round.objects,
-            binaries: &found.binaries,
-            names: &self.hosts.known,
-            sockets: &found.sockets,
-            resolvers: &self.resolvers,
-            orders: &wanted.orders,
-            clock: self.wall.clock(),
-            now: round.now,
-            read: round.reads.get(&workload.id).unwrap_or(&none),
-            tier: self.tier,
-        };
-        let known = self.current.get(&workload.id).and_then(|it| it.compiled.as_ref());
-        if let Some(known) = known
-            && compile(&input(known.generation)).is_ok_and(|same| is_same(&same, known))
-        {
-            let current = self.current.entry(workload.id).or_default();
-            current.rooted |= found.rooted;
-            current.pending.clone_from(&wanted.pending);
-            return false;
-        }
-        let compiled = match compile(&input(self.next)) {
-            Ok(compiled) => compiled,
-            Err(error) => {
-                self.failed(workload, &error.to_string());
-                return false;
-            }
-        };
-        self.next += 1;
-        // One that an agent before has assigned was there in time, or was told.
-        let assigned =
-            pipeline.tables.assigned(workload.id).is_some_and(|(number, decided)| decided && number != 0);
-        let started = !assigned && pipeline.tables.is_started(workload.id);
-        if let Err(error) = install(&compiled, workload.id, pipeline) {
-            self.failed(workload, &error.to_string());
-            return false;
-        }
-        self.failures.remove(workload.name().as_str());
-        pipeline.names.add(compiled.generation, compiled.rules.clone());
-        let current = self.current.entry(workload.id).or_default();
-        let is_first = current.compiled.is_none();
-        let says_more = says_more(&compiled, current.compiled.as_ref());
-        if let Some(before) = current.compiled.replace(compiled) {
-            self.retired.push_back((round.now, before));
-        }
-        current.rooted |= found.rooted;
-        current.pending.clone_from(&wanted.pending);
-        if says_more && (started || !is_first) {
-            self.held.insert(workload.id);
-        }
-        if is_first && started && self.was_in_force_before(workload, &wanted.selected) {
-            let detail = "its first program ran before the policy was assigned".to_owned();
-            let name = workload.name().to_string();
-            records.push(audit(AuditKind::LateBind, &name, Some(workload.id), None, detail, round.now));
-            if let Some(current) = self.current.get_mut(&workload.id) {
-                current.late = true;
-            }
-        }
-        true
-    }
-
-    /// Whether a policy was there before the workload was.
-    fn was_in_force_before(&self, workload: &Workload, selected: &[&Policy]) -> bool {
-        let born = self.wall.clock().wall(workload.since);
-        self.store.in_force().iter().any(|it| {
-            it.kept.applied < born && selected.iter().any(|policy| policy.name() == it.policy.name())
-        })
-    }
-
-    fn failed(&mut self, workload: &Workload, error: &str) {
-        tracing::error!(error, workload = %workload.name(), "a policy could not be put into force: what was enforced stays enforced");
-        self.failures.insert(workload.name().to_string(), error.to_owned());
-    }
-
-    /// What the kernel gives a newborn container until something is decided for it.
-    fn set_baseline(&mut self, pipeline: &mut Pipeline, round: &Round<'_>) {
-        let wanted = self.baseline == Baseline::Deny && !round.policies.is_empty();
-        if !wanted {
-            if self.pending.is_some()
-                && let Err(error) = pipeline.tables.set_pending(0)
-            {
-                tracing::error!(%error, "the baseline of new containers stays");
-            }
-            self.pending = None;
-            return;
-        }
-        let Some(host) = pipeline.state.workloads.iter().find(|it| !it.kind.is_container()).cloned() else {
-            return;
-        };
-        let denied = round.objects.iter().map(|object| object.id).collect();
-        let orders = [Order {
-            id: BASELINE.1.to_owned(),
-            says: OrderSays::DenySecrets(denied),
-            until: None,
-            owner: BASELINE.0.to_owned(),
-            reason: "nothing is decided for this container yet".to_owned(),
-        }];
-        let (nothing, no_reads) = (Inside::default(), BTreeSet::new());
-        let input = |generation| Input {
-            generation,
-            workload: &host,
-            policies: &[],
-            others: &[],
-            objects: &round.objects,
-            binaries: &nothing.binaries,
-            names: &self.hosts.known,
-            sockets: &nothing.sockets,
-            resolvers: &self.resolvers,
-            orders: &orders,
-            clock: self.wall.clock(),
-            now: round.now,
-            read: &no_reads,
-            tier: self.tier,
-        };
-        if let Some(known) = &self.pending
-            && compile(&input(known.generation)).is_ok_and(|same| is_same(&same, known))
-        {
-            return;
-        }
-        let Ok(compiled) = compile(&input(self.next)) else { return };
-        self.next += 1;
-        let put = pipeline
-            .tables
-            .install(&rows(&compiled))
-            .and_then(|()| pipeline.tables.set_pending(compiled.generation));
-        match put {
-            Ok(()) => {
-                pipeline.names.add(compiled.generation, compiled.rules.clone());
-                // Containers that are pending may still have the former.
-                self.pending = Some(compiled);
-            }
-            Err(error) => tracing::error!(%error, "new containers have no baseline"),
-        }
-    }
-
     fn look_at_packets(&mut self, pipeline: &mut Pipeline) {
-        let limits = |it: &Current| {
-            it.compiled
-                .as_ref()
-                .is_some_and(|row| row.policy.flags & flags::EGRESS != 0 || row.policy.cut_until != 0)
-        };
+        let limits = |it: &Current| it.compiled.as_ref().is_some_and(limits);
         if let Err(error) = pipeline.tables.set_packets(self.current.values().any(limits)) {
             tracing::error!(%error, "packets of older connections are not looked at");
         }
@@ -573,69 +306,4 @@ impl Enforcer {
         pipeline.tables.keep_generations(&kept);
         pipeline.tables.forget_reads();
     }
-}
-
-fn install(compiled: &Compiled, workload: WorkloadId, pipeline: &mut Pipeline) -> Result<(), TableError> {
-    let limits = compiled.policy.flags & flags::EGRESS != 0 || compiled.policy.cut_until != 0;
-    if limits {
-        // Before it is needed: connections that others open from now on are remembered.
-        pipeline.tables.set_packets(true)?;
-    }
-    let begun = Instant::now();
-    let generation = rows(compiled);
-    pipeline.tables.install(&generation)?;
-    pipeline.tables.assign(workload, compiled.generation)?;
-    let micros = begun.elapsed().as_micros();
-    tracing::debug!(rows = generation.rows(), micros, "rules of a workload are in the kernel");
-    Ok(())
-}
-
-fn rows(compiled: &Compiled) -> Generation<'_> {
-    Generation {
-        number: compiled.generation,
-        policy: &compiled.policy,
-        secrets: &compiled.secrets,
-        grants: &compiled.grants,
-        prefixes: &compiled.prefixes,
-        destinations: &compiled.destinations,
-    }
-}
-
-/// Whether both say the same; what was read meanwhile stands in the kernel's row.
-fn is_same(new: &Compiled, known: &Compiled) -> bool {
-    let mut new = new.clone();
-    new.policy.bound = Bindings::default();
-    let mut known = known.clone();
-    known.policy.bound = Bindings::default();
-    new == known
-}
-
-/// Whether a rule speaks of secrets that did not before.
-fn says_more(new: &Compiled, before: Option<&Compiled>) -> bool {
-    let of_secrets = new.effective.iter().filter(|it| it.kind == RuleKind::Secret);
-    let was_there = |it: &&cofferdam_policy::Effective| {
-        before.is_some_and(|before| {
-            before.effective.iter().any(|known| known.id == it.id && known.kind == it.kind)
-        })
-    };
-    of_secrets.filter(|it| !was_there(it)).count() > 0
-}
-
-fn has_exclusive(policy: &Policy) -> bool {
-    policy
-        .rules()
-        .iter()
-        .any(|rule| matches!(&rule.says, cofferdam_policy::Says::Secret(secret) if secret.exclusive))
-}
-
-/// A record of something that was done to the enforcement.
-pub fn audit(
-    what: AuditKind,
-    subject: &str,
-    workload: Option<WorkloadId>,
-    by: Option<Peer>,
-    detail: String,
-    at: BootTime,
-) -> Record {
-    Record::Audit(Audit { at, what, subject: subject.to_owned(), workload, by, detail })
 }

@@ -7,7 +7,8 @@ use anyhow::Result;
 use cofferdam_model::WallTime;
 use cofferdam_policy::{Policy, exception_key};
 
-use super::store::{Change, read_json, write_json};
+use super::disk::{read_json, write_json};
+use super::store::Change;
 
 /// When exceptions were first accepted, in the state folder.
 const ACCEPTED: &str = "exceptions.json";

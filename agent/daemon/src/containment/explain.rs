@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cofferdam_api::{BackendError, Explanation};
-use cofferdam_journal::Reader;
-use cofferdam_model::{Filter, Verdict, WallTime};
+use cofferdam_journal::{Entry, Reader};
+use cofferdam_model::{Verdict, WallTime};
 use cofferdam_policy::Rule;
 
 use super::enforcer::{BASELINE, Enforcer};
@@ -41,32 +41,44 @@ macro_rules! decision {
     };
 }
 
-/// The decision about the event of this id.
+/// The decision about the event of this id, also if it was let pass.
 ///
 /// # Errors
 /// If the journal cannot be read, or no rule decided about such an event.
 pub fn find(journal: &Path, event: &str) -> Result<Decision, BackendError> {
     let failed = |error: cofferdam_journal::Error| BackendError::Failed(Box::new(error));
-    let denials = Reader::open(journal).and_then(|it| it.denials(&Filter::default())).map_err(failed)?;
-    let by =
-        |binary: &Option<String>| binary.clone().unwrap_or_else(|| "a program that is not known".to_owned());
-    let accesses = denials.accesses.rows.into_iter().map(|row| {
-        let what = format!("{} reached for {}", by(&row.binary), row.secret);
-        decision!(row, what, row.last)
-    });
-    let connections = denials.connections.rows.into_iter().map(|row| {
-        let to = row.destination.as_deref().unwrap_or("somewhere");
-        let what = format!("{} connected to {to} port {}", by(&row.binary), row.port);
-        decision!(row, what, row.last)
-    });
-    let attempts = denials.attempts.rows.into_iter().map(|row| {
-        let what = format!("{}: {}", row.what, row.object);
-        decision!(row, what, row.at)
-    });
-    accesses.chain(connections).chain(attempts).find(|it| it.event == event).ok_or_else(|| {
-        let message =
-            format!("no access, connection or attempt that a rule decided has the id {event}; `cofferdam denials -o wide` shows ids");
+    let entry = match event.parse() {
+        Ok(id) => Reader::open(journal).and_then(|it| it.entry(&id)).map_err(failed)?,
+        Err(_) => None,
+    };
+    let decided = |it: &Decision| it.verdict != Verdict::Allowed || it.rule.is_some();
+    entry.and_then(decision_of).filter(decided).ok_or_else(|| {
+        let message = format!(
+            "no access, connection or attempt that a rule decided has the id {event}; `cofferdam denials -o wide` and \
+             `cofferdam accesses -o wide` show ids"
+        );
         BackendError::BadQuestion(message.into())
+    })
+}
+
+/// `None`: nothing is decided about a program's beginning.
+fn decision_of(entry: Entry) -> Option<Decision> {
+    let by = |binary: &Option<String>| binary.as_deref().unwrap_or("a program that is not known").to_owned();
+    Some(match entry {
+        Entry::Access(row) => {
+            let what = format!("{} reached for {}", by(&row.binary), row.secret);
+            decision!(row, what, row.last)
+        }
+        Entry::Connection(row) => {
+            let to = row.destination.as_deref().unwrap_or("somewhere");
+            let what = format!("{} connected to {to} port {}", by(&row.binary), row.port);
+            decision!(row, what, row.last)
+        }
+        Entry::Attempt(row) => {
+            let what = format!("{}: {}", row.what, row.object);
+            decision!(row, what, row.at)
+        }
+        Entry::Process(_) => return None,
     })
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_model::{AuditKind, BootTime, Record, WorkloadId};
 
-use super::enforcer::audit;
+use super::told::audit;
 use crate::pipeline::{Pipeline, secret_label};
 
 /// Descriptors and mappings that are looked at of one process.

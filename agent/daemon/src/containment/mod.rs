@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod binaries;
 pub mod cut;
+mod disk;
 pub mod enforcer;
 mod exceptions;
 mod explain;
@@ -13,6 +14,7 @@ pub mod inside;
 pub mod names;
 pub mod orders;
 pub mod store;
+pub mod told;
 pub mod wall;
 
 pub use enforcer::Enforcer;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use cofferdam_policy::RuleName;
 use serde::{Deserialize, Serialize};
 
-use super::store::write_whole;
+use super::disk::write_whole;
 
 /// Generations that are remembered, the latest.
 const REMEMBERED: usize = 16_384;

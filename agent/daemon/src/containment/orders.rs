@@ -10,7 +10,7 @@ use cofferdam_model::{WallTime, Workload, glob};
 use cofferdam_policy::{Object, Order, OrderSays};
 use serde::{Deserialize, Serialize};
 
-use super::store::write_whole;
+use super::disk::write_whole;
 use super::wall::to_second;
 
 /// The orders in force, on disk and in memory.

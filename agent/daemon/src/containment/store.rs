@@ -1,10 +1,10 @@
 //! The policies in force: applied through the agent or read from the policy folder. A policy is lifted only when its
 //! removal was understood, never because something could not be read.
 
+mod folder;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +12,10 @@ use anyhow::{Context, Result};
 use cofferdam_api::{Peer, PolicyOrigin, PolicyText, RefusedFile};
 use cofferdam_model::WallTime;
 use cofferdam_policy::{Acceptance, Policy, parse};
+use folder::Seen;
 use serde::{Deserialize, Serialize};
 
+use super::disk::{read_json, write_json};
 use super::exceptions::Exceptions;
 
 /// A policy in force, as it is kept on disk.
@@ -61,16 +63,6 @@ pub enum Change {
     Accepted(String),
     /// An exception is over; whose it was, and why.
     Expired(String, String),
-}
-
-/// What tells one version of a file from the next; `None`: it cannot be looked at.
-type Version = Option<(u64, u64, i64, i64)>;
-
-/// A file of the policy folder as it was at the last look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    version: Version,
-    read: bool,
 }
 
 /// The policies in force.
@@ -295,185 +287,11 @@ impl Store {
             }
         }
     }
-
-    /// Looks at the policy folder. A file is read once it has been the same for two looks: one that is being written
-    /// is not whole yet.
-    pub fn look(&mut self, now: WallTime) -> Vec<Change> {
-        let listed = match list(&self.folder) {
-            Ok(listed) => listed,
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.has_of_folder() => return Vec::new(),
-            Err(error) => {
-                let message = format!("{error}; what came from it stays in force");
-                return self.refuse(self.folder.clone(), message, now);
-            }
-        };
-        self.refused.remove(&self.folder);
-        let mut changes = Vec::new();
-        for (path, version) in &listed {
-            let before = self.seen.insert(path.clone(), Seen { version: *version, read: false });
-            match before {
-                Some(before) if before.version == *version && before.read => {
-                    self.seen.insert(path.clone(), before);
-                }
-                Some(before) if before.version == *version => {
-                    self.seen.insert(path.clone(), Seen { version: *version, read: true });
-                    changes.extend(self.read_file(path, now));
-                }
-                _ => {}
-            }
-        }
-        changes.extend(self.gone(&listed, now));
-        changes
-    }
-
-    fn has_of_folder(&self) -> bool {
-        self.in_force.iter().any(|it| it.kept.origin == PolicyOrigin::Folder)
-    }
-
-    fn read_file(&mut self, path: &Path, now: WallTime) -> Vec<Change> {
-        let source = path.display().to_string();
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => return self.refuse(path.to_owned(), format!("{source}: {error}"), now),
-        };
-        let policies = match self.parse(&source, &text, now) {
-            Ok(policies) => policies,
-            Err(message) => return self.refuse(path.to_owned(), message, now),
-        };
-        for policy in &policies {
-            let other =
-                self.in_force.iter().find(|it| it.kept.name == policy.name() && it.kept.source != source);
-            if let Some(other) = other {
-                let message =
-                    format!("{source}: {} is in force already, from {}", policy.name(), other.kept.source);
-                return self.refuse(path.to_owned(), message, now);
-            }
-        }
-        match self.take_file(&source, &text, &policies, now) {
-            Ok(changes) => {
-                self.refused.remove(path);
-                changes
-            }
-            Err(message) => self.refuse(path.to_owned(), message, now),
-        }
-    }
-
-    /// What a file of the folder says replaces what it said before.
-    fn take_file(
-        &mut self,
-        source: &str,
-        text: &str,
-        policies: &[Policy],
-        now: WallTime,
-    ) -> Result<Vec<Change>, String> {
-        let mut changes = self.exceptions.accept(policies, now)?;
-        let (mut in_force, before): (Vec<InForce>, Vec<InForce>) =
-            self.in_force.iter().cloned().partition(|it| it.kept.source != source);
-        for it in before.iter().filter(|it| policies.iter().all(|policy| policy.name() != it.kept.name)) {
-            changes.push(Change::Removed(it.kept.name.clone(), source.to_owned()));
-        }
-        for policy in policies {
-            let same = before.iter().find(|it| it.policy == *policy);
-            if same.is_none() {
-                changes.push(Change::Applied(policy.name().to_owned(), source.to_owned()));
-            }
-            let kept = Kept {
-                name: policy.name().to_owned(),
-                origin: PolicyOrigin::Folder,
-                source: source.to_owned(),
-                text: text.to_owned(),
-                applied: same.map_or(now, |same| same.kept.applied),
-                by: None,
-                confirm_until: None,
-                replaced: None,
-            };
-            in_force.push(InForce { policy: policy.clone(), kept });
-        }
-        self.keep(in_force)?;
-        Ok(changes)
-    }
-
-    /// Files that are not there any more, in a folder that could be listed.
-    fn gone(&mut self, listed: &BTreeMap<PathBuf, Version>, now: WallTime) -> Vec<Change> {
-        self.seen.retain(|path, _| listed.contains_key(path));
-        self.refused.retain(|path, _| listed.contains_key(path) || *path == self.folder);
-        let is_gone = |it: &InForce| {
-            it.kept.origin == PolicyOrigin::Folder && !listed.contains_key(Path::new(&it.kept.source))
-        };
-        let (gone, kept): (Vec<InForce>, Vec<InForce>) = self.in_force.iter().cloned().partition(is_gone);
-        if gone.is_empty() {
-            return Vec::new();
-        }
-        match self.keep(kept) {
-            Ok(()) => gone.into_iter().map(|it| Change::Removed(it.kept.name, it.kept.source)).collect(),
-            Err(message) => self.refuse(self.folder.clone(), message, now),
-        }
-    }
-
-    fn refuse(&mut self, path: PathBuf, message: String, now: WallTime) -> Vec<Change> {
-        let file = path.display().to_string();
-        if self.refused.get(&path).is_some_and(|known| known.message == message) {
-            return Vec::new();
-        }
-        let refused = RefusedFile { file: file.clone(), message: message.clone(), since: now };
-        self.refused.insert(path, refused);
-        vec![Change::Refused(file, message)]
-    }
 }
 
 fn unknown(name: &str) -> String {
     format!("no policy in force has the name {name}; `cofferdam policy list` names them")
 }
 
-/// Policy files of a folder.
-fn list(folder: &Path) -> std::io::Result<BTreeMap<PathBuf, Version>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let is_policy = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if !is_policy || hidden {
-            continue;
-        }
-        match fs::metadata(&path) {
-            Ok(meta) if !meta.is_file() => {}
-            Ok(meta) => {
-                found.insert(path, Some((meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec())));
-            }
-            // It is there, for all that: a link may lead to nothing for a moment, as a ConfigMap's does.
-            Err(_) => drop(found.insert(path, None)),
-        }
-    }
-    Ok(found)
-}
-
 /// The policies in force, in the state folder.
 const POLICIES: &str = "policies.json";
-
-pub(super) fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>> {
-    match fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).with_context(|| {
-            format!("{} cannot be understood; what the kernel enforces stays so", path.display())
-        }),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
-}
-
-pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    write_whole(path, &serde_json::to_vec_pretty(value)?)
-}
-
-/// Writes a file so that it is there whole, or as it was, also after a crash.
-pub fn write_whole(path: &Path, text: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let beside = path.with_extension("new");
-    let write = || {
-        let mut file = File::create(&beside)?;
-        file.write_all(text)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(folder)?.sync_all()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
-}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cofferdam_model::{BootTime, Clock, WallTime};
 
-use super::store::write_whole;
+use super::disk::write_whole;
 
 /// The latest moment that an agent has seen, in the state folder.
 const PASSED: &str = "passed";

@@ -8,7 +8,7 @@ use cofferdam_abi::policy::{
     Assignment, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, SecretKey,
     SecretRule, assignment,
 };
-use cofferdam_model::{BootTime, WorkloadId};
+use cofferdam_model::{BootTime, CgroupId, WorkloadId};
 
 use super::{TableError, Tables, refused};
 
@@ -197,6 +197,18 @@ impl Tables {
     /// If the kernel refuses.
     pub fn set_guard(&mut self, pid: u32) -> Result<(), TableError> {
         self.set_control(control::GUARD, pid.into())
+    }
+
+    /// Which cgroups the agent is in, nearest first: workloads may not freeze, kill or move them.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn set_agent_cgroups(&mut self, cgroups: &[CgroupId]) -> Result<(), TableError> {
+        let ids = cgroups.iter().map(|cgroup| cgroup.0).chain(std::iter::repeat(0));
+        for (slot, id) in (control::AGENT_CGROUPS..control::SLOTS).zip(ids) {
+            self.set_control(slot, id)?;
+        }
+        Ok(())
     }
 
     fn set_control(&mut self, slot: u32, value: u64) -> Result<(), TableError> {

@@ -1,14 +1,58 @@
 //! Who is who in the kernel: cgroups, workloads, processes.
 
+use std::path::Path;
+
+use aya::maps::{HashMap, Map, MapData};
 use cofferdam_abi::count::WorkloadState;
 use cofferdam_abi::map::{self, CgroupEntry};
 use cofferdam_abi::process::ProcessState;
 use cofferdam_model::{CgroupId, FilesystemKey, WorkloadId};
 
-use super::{TableError, Tables, refused};
+use super::{TableError, Tables, reason, refused};
+use crate::load::maps_dir;
 
 /// Only if there is none yet: what the kernel has counted meanwhile stays (`BPF_NOEXIST`).
 const NEW: u64 = 1;
+
+/// Who is who, for threads that do not own the tables.
+pub struct Residents {
+    processes: HashMap<MapData, u32, ProcessState>,
+    cgroups: HashMap<MapData, u64, CgroupEntry>,
+}
+
+impl Residents {
+    /// Looks into the tables that are pinned in this folder.
+    ///
+    /// # Errors
+    /// If they are not there.
+    pub fn open(pin_dir: &Path) -> Result<Self, TableError> {
+        let maps = maps_dir(pin_dir);
+        Ok(Self { processes: pinned(&maps, "PROCESSES")?, cgroups: pinned(&maps, "CGROUPS")? })
+    }
+
+    /// The workload of a process, if the kernel knows it.
+    pub fn workload_of(&self, pid: u32) -> Option<WorkloadId> {
+        self.processes.get(&pid, 0).ok().map(|state| WorkloadId(state.workload))
+    }
+
+    /// The workload of a cgroup.
+    pub fn workload_at(&self, cgroup: CgroupId) -> WorkloadId {
+        self.cgroups.get(&cgroup.0, 0).map_or(WorkloadId::UNKNOWN, |entry| WorkloadId(entry.workload))
+    }
+
+    /// Whether a workload is a container.
+    pub fn is_container(&self, workload: WorkloadId) -> bool {
+        self.cgroups.get(&workload.0, 0).is_ok_and(|entry| entry.flags & map::cgroup::CONTAINER != 0)
+    }
+}
+
+fn pinned<K: aya::Pod, V: aya::Pod>(
+    maps: &Path,
+    name: &'static str,
+) -> Result<HashMap<MapData, K, V>, TableError> {
+    let found = MapData::from_pin(maps.join(name)).map(Map::HashMap).and_then(TryInto::try_into);
+    found.map_err(|error| TableError::Missing { name, reason: reason(&error) })
+}
 
 impl Tables {
     /// Says what a cgroup belongs to. A `container`'s later sub-cgroups inherit it in the kernel.

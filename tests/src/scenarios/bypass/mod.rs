@@ -1,8 +1,10 @@
 //! Techniques by which others were got around, in the order of the table.
 
+mod agent_frozen;
 mod agent_killed;
 mod agent_pins;
 mod agent_signalled;
+mod agent_socket;
 mod agent_starved;
 mod agent_stopped;
 mod agent_traced;
@@ -171,8 +173,10 @@ pub(super) const ALL: &[Scenario] = &[
     early_connection::SCENARIO,
     early_unix_connection::SCENARIO,
     agent_signalled::SCENARIO,
+    agent_frozen::SCENARIO,
     agent_traced::SCENARIO,
     agent_pins::SCENARIO,
+    agent_socket::SCENARIO,
     bpf_call::SCENARIO,
     agent_stopped::SCENARIO,
     agent_killed::SCENARIO,

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use cofferdam_api::Tier;
 use nix::errno::Errno;
 
 use super::kit::{comes_to_be, holder, is_refused, reads, secret, watch_for};
@@ -28,6 +29,9 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     let watched = watch_for(stage, &suspect, Trace::Connection(port))?;
     let scope = ["--workload", &suspect.workload(), "--cut-off"];
     let order = Order::give(stage.agent()?, &scope, "it calls home")?;
+    // What the guests of that tier lack nothing for.
+    let notes = &order.row().notes;
+    ensure!(notes.is_empty() || stage.tier() != Tier::Lsm, "not all sockets were destroyed: {notes:?}");
     of_suspect.is_cut_from(&suspect, &order)?;
     is_refused(&suspect).context("who is contained has its secrets still")?;
     watched.was_denied(order.decider(), 1)?;

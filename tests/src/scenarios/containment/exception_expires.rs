@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use cofferdam_api::ExceptionStatus;
+use cofferdam_api::{ExceptionStatus, Explanation};
 use cofferdam_model::{AuditKind, WallTime};
 
 use super::kit::{
@@ -38,10 +38,11 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     let first = excepting(&strict, after(a_moment(stage)?)?);
     policy.says(&first)?;
     attacker_reads(&container)?;
-    watched.passed_by_exception(DECIDER)?;
+    let passed = watched.passed_by_exception(DECIDER)?;
     audited(stage, AuditKind::ExceptionAccepted, DECIDER.0, 1)?;
     let accepted = status(stage)?.accepted;
     ends(stage, &container, 1)?;
+    is_explained(stage, &passed.event)?;
 
     policy.says(&first)?;
     attacker_is_refused(&container)?;
@@ -61,6 +62,14 @@ fn play(stage: &Stage<'_>) -> Result<()> {
 fn excepting(strict: &str, expires: WallTime) -> String {
     let who = format!("rule: db, allow: {{ binary: {ATTACKER} }}, owner: tests");
     format!("{strict}exceptions: {{ {who}, reason: to see it end, expires: {expires} }}\n")
+}
+
+fn is_explained(stage: &Stage<'_>, event: &str) -> Result<()> {
+    let told: Explanation =
+        stage.agent()?.asked(|answers| answers.json(&["policy", "explain", "--event", event]))?;
+    let why = told.why.iter().any(|why| why.contains("by an exception") && why.contains("to see it end"));
+    ensure!(why && told.rule.as_deref() == Some(DECIDER.1), "what passed is explained as {told:?}");
+    Ok(())
 }
 
 /// The exception ends; that is told, and what it let pass is denied.

@@ -179,7 +179,8 @@ impl<'s, 't> Trial<'s, 't> {
             let status = self.stage.agent()?.asked(|answers| answers.policy_status())?;
             let ours: Vec<&RuleStatus> = status.rules.iter().filter(|it| is_ours(it)).collect();
             // Where no LSM program runs, no rule about destinations holds all of them.
-            let is_whole = by != EnforcedBy::ObserveOnly && (self.stage.tier() == Tier::Lsm || kind != RuleKind::Egress);
+            let is_whole =
+                by != EnforcedBy::ObserveOnly && (self.stage.tier() == Tier::Lsm || kind != RuleKind::Egress);
             let is_said =
                 |it: &&RuleStatus| it.effective == [by] && it.why.is_empty() == is_whole && !it.late_bind;
             let said = !ours.is_empty() && ours.iter().all(is_said);
