@@ -580,6 +580,24 @@ impl Enforcer {
         }
     }
 
+    /// Whether the kernel holds what it shall, and the guard asks our rules.
+    pub fn is_in_force(&self) -> bool {
+        self.failures.is_empty() && self.guarding.trouble().is_none()
+    }
+
+    /// What workloads have read before is not known: each counts as having read whatever a rule of its speaks of.
+    pub fn take_all_for_read(&mut self, pipeline: &mut Pipeline) {
+        for (workload, current) in &self.current {
+            let secrets = current.compiled.iter().flat_map(|compiled| &compiled.secrets);
+            for (key, _) in secrets {
+                if let Err(error) = pipeline.tables.set_read(*workload, key.object) {
+                    tracing::error!(%error, "a workload is not bound by what it may have read before");
+                }
+            }
+        }
+        self.touch_all();
+    }
+
     /// Removes what an agent before has left in the kernel and nobody has any more.
     pub fn tidy(&mut self, pipeline: &mut Pipeline) {
         let assigned = pipeline.tables.assignments().into_iter().map(|(_, generation)| generation);
