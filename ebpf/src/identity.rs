@@ -51,7 +51,8 @@ pub fn current(hook: Hook) -> Option<*mut ProcessState> {
     let (task, tgid) = (Task::current(), current_tgid());
     if let Some(state) = known(tgid) {
         // SAFETY: a pointer out of a map is valid until the program ends; the helper has no preconditions.
-        let (start, cgroup, now_in) = unsafe { ((*state).start, (*state).cgroup, bpf_get_current_cgroup_id()) };
+        let (start, cgroup, now_in) =
+            unsafe { ((*state).start, (*state).cgroup, bpf_get_current_cgroup_id()) };
         if start == task.start() {
             if cgroup != now_in {
                 moved(state, task, hook);

@@ -27,8 +27,17 @@ use crate::pins::Version;
 /// Rounds at most: what changes all the time is followed by our own programs by then.
 const ROUNDS: usize = 5;
 /// Tables that programs write: what has changed since the last look is copied again.
-const LIVE: &[&str] =
-    &["CGROUPS", "WORKLOADS", "PROCESSES", "READS", "ACCEPTED", "POLICIES", "ASSIGNED", "DEVICES", "DEVICE_SLOTS"];
+const LIVE: &[&str] = &[
+    "CGROUPS",
+    "WORKLOADS",
+    "PROCESSES",
+    "READS",
+    "ACCEPTED",
+    "POLICIES",
+    "ASSIGNED",
+    "DEVICES",
+    "DEVICE_SLOTS",
+];
 /// Tables to which a last change may come at the very moment of the hand-over; entries are only ever added.
 const ADDED_TO: &[&str] = &["READS", "ACCEPTED"];
 
@@ -128,7 +137,12 @@ pub(crate) fn collect(
         }
     }
     for (table, reason) in &carried.left {
-        tracing::error!(version = carried.from, table, reason, "a table of another version is not taken over");
+        tracing::error!(
+            version = carried.from,
+            table,
+            reason,
+            "a table of another version is not taken over"
+        );
     }
     carried
 }
@@ -160,7 +174,8 @@ pub fn refused_by_others(pin_dir: &Path) -> Vec<(AccessKey, Count)> {
 /// What was lost and not told.
 fn untold(losses: Vec<(LossKey, u64)>, told: &[(LossKey, u64)]) -> Vec<(LossKey, u64)> {
     let told: HashMap<LossKey, u64> = told.iter().copied().collect();
-    let rest = |(key, total): (LossKey, u64)| (key, total.saturating_sub(told.get(&key).copied().unwrap_or(0)));
+    let rest =
+        |(key, total): (LossKey, u64)| (key, total.saturating_sub(told.get(&key).copied().unwrap_or(0)));
     losses.into_iter().map(rest).filter(|(_, count)| *count > 0).collect()
 }
 

@@ -83,7 +83,10 @@ impl Version {
 
     /// Removes its pins: programs detach, then tables are freed. No program may run on tables that are going.
     pub(crate) fn remove(&self) -> Result<(), LoadError> {
-        [self.links(), self.dir.clone()].iter().filter(|dir| dir.exists()).try_for_each(|dir| remove_tree(dir))
+        [self.links(), self.dir.clone()]
+            .iter()
+            .filter(|dir| dir.exists())
+            .try_for_each(|dir| remove_tree(dir))
     }
 }
 

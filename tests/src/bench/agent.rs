@@ -85,6 +85,24 @@ impl AgentOptions {
     }
 }
 
+/// Which build of the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// That of this source.
+    This,
+    /// As the next version may be: with other programs, whose tables have grown.
+    Next,
+}
+
+impl Build {
+    const fn program(self) -> &'static str {
+        match self {
+            Self::This => "cofferdamd",
+            Self::Next => "cofferdamd-next",
+        }
+    }
+}
+
 /// Where one agent has its journal, socket, log and pins.
 #[derive(Debug)]
 struct Folder(PathBuf);
@@ -100,12 +118,21 @@ impl Folder {
 
     /// The agent's program with everything but a configuration.
     fn command(&self) -> Result<Command> {
-        let mut command = Command::new(binary("cofferdamd")?);
+        self.command_of(Build::This)
+    }
+
+    fn command_of(&self, build: Build) -> Result<Command> {
+        let mut command = Command::new(binary(build.program())?);
         command.arg("--state-dir").arg(self.file(STATE));
         command.arg("--socket").arg(self.file("socket"));
         command.arg("--pin-dir").arg(self.file("pins"));
         Ok(command)
     }
+}
+
+fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))?;
+    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
 /// An agent, running or ended. Ended, unloaded and taken away on drop.
@@ -139,10 +166,18 @@ impl Agent {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_again(&mut self) -> Result<()> {
+        self.start_again_as(Build::This)
+    }
+
+    /// As [`Self::start_again`], by this build.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_again_as(&mut self, build: Build) -> Result<()> {
         let log =
             File::options().create(true).append(true).open(self.log()).context("opening the agent's log")?;
         let words = File::create(self.words()).context("making the file of the agent's words")?;
-        let mut command = self.folder.command()?;
+        let mut command = self.folder.command_of(build)?;
         command.arg("--config").arg(self.folder.file(CONFIG));
         command.env(LOG_LEVEL, if self.options.talkative { "trace" } else { "info" });
         if let Some(folder) = &self.options.policies {
@@ -192,6 +227,20 @@ impl Agent {
     /// Where its programs and tables are pinned.
     pub fn pins(&self) -> PathBuf {
         self.folder.file("pins")
+    }
+
+    /// The version whose programs and tables are pinned, which is to be one alone, with its programs attached once.
+    ///
+    /// # Errors
+    /// If there is another one.
+    pub fn only_version(&self) -> Result<String> {
+        let pins = self.pins();
+        let mut versions = names_in(&pins)?;
+        versions.retain(|name| name.starts_with('v'));
+        let [version] = &versions[..] else { bail!("there are pins of {versions:?}") };
+        let links = names_in(&pins.join(version).join("links"))?;
+        ensure!(links.len() == 1, "programs are attached {} times: {links:?}", links.len());
+        Ok(version.clone())
     }
 
     /// What it has said on standard output since its last start.

@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 
-use cofferdam_model::{
-    BootTime, CgroupId, EventId, Loss, LossReason, ProcessKey, Record, WorkloadId,
-};
+use cofferdam_model::{BootTime, CgroupId, EventId, Loss, LossReason, ProcessKey, Record, WorkloadId};
 use cofferdam_sensor::abi::count::Count;
 use cofferdam_sensor::abi::key::AccessKey;
 use cofferdam_sensor::{Carried, TableError};

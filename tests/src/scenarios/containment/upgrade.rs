@@ -1,0 +1,97 @@
+//! The agent is replaced by another version, with other programs whose tables have grown, and back again, while what is
+//! denied is tried again and again: nothing passes, who has read stays bound, who has not stays free, and nothing of the
+//! other version is left.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::errno::Errno;
+
+use super::hammer::hammer;
+use crate::bench::container::ACTOR;
+use crate::bench::{Agent, AgentOptions, Build, Listener};
+use crate::bypass::{Contained, Destination, Kind, PASSWORD};
+use crate::stage::{PerTier, Scenario, Stage, Went};
+
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("containment/upgrade", PerTier::SEEN, play).counting(&["over_budget"]);
+
+/// How one agent ends, and which begins.
+const REPLACED: &[(End, Build)] = &[
+    (End::Asked, Build::Next),
+    (End::Killed, Build::This),
+    (End::Killed, Build::Next),
+    (End::Asked, Build::This),
+];
+
+/// How an agent ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Asked,
+    Killed,
+}
+
+fn play(stage: &Stage<'_>) -> Result<()> {
+    let mut agent = stage.own_agent(&AgentOptions::default())?;
+    let under = |agent: &Agent, of| {
+        Contained::new(&stage.watched_by(agent), agent, Kind::Usual, Destination::Address, of)
+    };
+    let (bound, free) = (under(&agent, "upgraded")?, under(&agent, "upgraded-free")?);
+    bound.serves()?;
+    let listener = Listener::tcp4()?;
+    let elsewhere = listener.address().to_string();
+    // Opens where nobody may read: if one that is refused counted as read, it would be bound.
+    let (files, connections) = (free.container().starts(ACTOR)?, bound.container().starts(ACTOR)?);
+    let (tried, enough) = (AtomicU64::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let opens = scope.spawn(|| hammer(&files, "hammer-opens", PASSWORD, &tried, &enough));
+        let connects = scope.spawn(|| hammer(&connections, "hammer-connects", &elsewhere, &tried, &enough));
+        let replaced = REPLACED.iter().try_for_each(|(end, build)| {
+            let before = agent.only_version()?;
+            replace(&mut agent, *end, *build)?;
+            let now = agent.only_version()?;
+            ensure!(now != before, "version {now} was to be replaced");
+            stage.watched_by(&agent).nothing_fails_open()?;
+            is_as_it_was(&bound, &free, &elsewhere).with_context(|| format!("with version {now}, {end:?}"))
+        });
+        enough.store(true, Ordering::Relaxed);
+        for hammered in [opens.join(), connects.join()] {
+            hammered.map_err(|_| anyhow!("a thread failed"))??;
+        }
+        replaced
+    })?;
+    println!("        {} attempts, {} replacements", tried.load(Ordering::Relaxed), REPLACED.len());
+    bound.serves()?;
+    free.serves()?;
+    ensure!(refused(&free, &elsewhere)?, "who has read after all is not bound");
+    stage.watched_by(&agent).nothing_fails_open()
+}
+
+fn replace(agent: &mut Agent, end: End, build: Build) -> Result<()> {
+    match end {
+        End::Asked => agent.quit().map(drop)?,
+        End::Killed => agent.kill()?,
+    }
+    agent.start_again_as(build).with_context(|| format!("starting {build:?}"))
+}
+
+/// Who has read is bound although it has not read again, and who has not goes where it likes.
+fn is_as_it_was(bound: &Contained, free: &Contained, elsewhere: &str) -> Result<()> {
+    ensure!(refused(bound, elsewhere)?, "who has read is not bound any more");
+    ensure!(!refused(free, elsewhere)?, "who has read nothing is bound");
+    let to = bound.permitted().address().to_string();
+    bound
+        .container()
+        .does("connect-tcp", &[&to])?
+        .went_through()
+        .context("the permitted destination")
+        .map(drop)
+}
+
+/// Whether the permitted reader may not go there.
+fn refused(contained: &Contained, to: &str) -> Result<bool> {
+    let reply = contained.container().does("connect-tcp", &[to])?;
+    ensure!(reply.ok || reply.errno == Some(Errno::EPERM as i32), "connecting: {}", reply.output);
+    Ok(!reply.ok)
+}
