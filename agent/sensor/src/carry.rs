@@ -252,8 +252,11 @@ impl Pair {
                 // Of an array every slot is there; what is zero was never written.
                 None => theirs.is_array && value.iter().all(|byte| *byte == 0),
             };
-            if !is_same {
+            // Once more even so: our programs may have written over the copy before they knew the rest.
+            if !is_same || (*rounds == 2 && how == Put::Anyway && !theirs.is_array) {
                 outcome = ours.raw().put(key, &fitted(value, ours.value), how);
+            }
+            if !is_same {
                 copied.insert(key.to_vec(), (value.to_vec(), *rounds));
                 changes += 1;
             }

@@ -196,6 +196,7 @@ pub const TREE_DEPTH: u32 = 16;
 /// carried table the key never changes, and values only grow at their end, where zero means what it meant before the
 /// field was there. A table that must change otherwise takes another name.
 pub const CARRIED: &[&str] = &[
+    "CONTROL",
     "CGROUPS",
     "WORKLOADS",
     "PROCESSES",
@@ -211,7 +212,6 @@ pub const CARRIED: &[&str] = &[
     "DESTINATIONS",
     "POLICIES",
     "ASSIGNED",
-    "CONTROL",
 ];
 
 const _: () = assert!(size_of::<Device>() == 24);

@@ -95,7 +95,7 @@ fn judge(hook: Hook, attempt: &Attempt, process: &ProcessState) -> bool {
     if is_agent(process.tgid) {
         return false;
     }
-    let denied = is_contained(process);
+    let denied = rules::are_in_charge() && is_contained(process);
     let ruled = if denied { Ruled::by(Decision(u64::from(verdict::DENIED)), 0, 0) } else { Ruled::FREE };
     told(hook, attempt, process, ruled);
     denied

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -174,6 +175,11 @@ impl Agent {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_again_as(&mut self, build: Build) -> Result<()> {
+        self.spawn(build)?;
+        self.wait_until_ready().with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
+    }
+
+    fn spawn(&mut self, build: Build) -> Result<()> {
         let log =
             File::options().create(true).append(true).open(self.log()).context("opening the agent's log")?;
         let words = File::create(self.words()).context("making the file of the agent's words")?;
@@ -187,8 +193,22 @@ impl Agent {
             command.env("NOTIFY_SOCKET", socket);
         }
         command.process_group(0).stdin(Stdio::null()).stdout(words).stderr(log);
-        self.child = Some(command.spawn().context("starting cofferdamd")?);
-        self.wait_until_ready().with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
+        self.child = Some(command.spawn().with_context(|| format!("starting {}", build.program()))?);
+        Ok(())
+    }
+
+    /// Starts it again by this build, and kills it after so long, ready or not.
+    ///
+    /// # Errors
+    /// If it cannot be started, or ends by itself before.
+    pub fn start_and_kill(&mut self, build: Build, after: Duration) -> Result<()> {
+        self.spawn(build)?;
+        sleep(after);
+        let child = self.child.as_mut().context("the agent does not run")?;
+        if let Some(status) = child.try_wait().context("looking at the agent")? {
+            bail!("the agent ended: {status}; its log ends with:\n{}", self.log_tail());
+        }
+        self.kill()
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {

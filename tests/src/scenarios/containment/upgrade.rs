@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use nix::errno::Errno;
@@ -24,6 +25,9 @@ const REPLACED: &[(End, Build)] = &[
     (End::Killed, Build::Next),
     (End::Asked, Build::This),
 ];
+
+/// At so many parts of its start the other version is killed.
+const PARTS: u32 = 4;
 
 /// How an agent ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,25 +51,50 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     thread::scope(|scope| {
         let opens = scope.spawn(|| hammer(&files, "hammer-opens", PASSWORD, &tried, &enough));
         let connects = scope.spawn(|| hammer(&connections, "hammer-connects", &elsewhere, &tried, &enough));
-        let replaced = REPLACED.iter().try_for_each(|(end, build)| {
-            let before = agent.only_version()?;
-            replace(&mut agent, *end, *build)?;
-            let now = agent.only_version()?;
-            ensure!(now != before, "version {now} was to be replaced");
-            stage.watched_by(&agent).nothing_fails_open()?;
-            is_as_it_was(&bound, &free, &elsewhere).with_context(|| format!("with version {now}, {end:?}"))
-        });
+        let is_as_it_was = |agent: &Agent| {
+            stage.watched_by(agent).nothing_fails_open()?;
+            is_as_it_was(&bound, &free, &elsewhere)
+        };
+        let replaced = there_and_back(&mut agent, is_as_it_was)
+            .and_then(|took| half_way_and_back(&mut agent, took, is_as_it_was));
         enough.store(true, Ordering::Relaxed);
         for hammered in [opens.join(), connects.join()] {
             hammered.map_err(|_| anyhow!("a thread failed"))??;
         }
         replaced
     })?;
-    println!("        {} attempts, {} replacements", tried.load(Ordering::Relaxed), REPLACED.len());
+    println!("        {} attempts", tried.load(Ordering::Relaxed));
     bound.serves()?;
     free.serves()?;
     ensure!(refused(&free, &elsewhere)?, "who has read after all is not bound");
     stage.watched_by(&agent).nothing_fails_open()
+}
+
+/// Each version takes over from the other; says how long that took at most.
+fn there_and_back(agent: &mut Agent, check: impl Fn(&Agent) -> Result<()>) -> Result<Duration> {
+    let mut longest = Duration::ZERO;
+    for (end, build) in REPLACED {
+        let (before, begun) = (agent.only_version()?, Instant::now());
+        replace(agent, *end, *build)?;
+        longest = longest.max(begun.elapsed());
+        let now = agent.only_version()?;
+        ensure!(now != before, "version {now} was to be replaced");
+        check(agent).with_context(|| format!("with version {now}, {end:?}"))?;
+    }
+    Ok(longest)
+}
+
+/// The next version is killed while it takes over, and another agent finishes.
+fn half_way_and_back(agent: &mut Agent, took: Duration, check: impl Fn(&Agent) -> Result<()>) -> Result<()> {
+    for part in 1..PARTS {
+        agent.kill()?;
+        agent.start_and_kill(Build::Next, took * part / PARTS)?;
+        let finishes = if part % 2 == 0 { Build::Next } else { Build::This };
+        agent.start_again_as(finishes).with_context(|| format!("{finishes:?} after part {part}"))?;
+        agent.only_version()?;
+        check(agent).with_context(|| format!("{finishes:?} after part {part}"))?;
+    }
+    Ok(())
 }
 
 fn replace(agent: &mut Agent, end: End, build: Build) -> Result<()> {
