@@ -201,7 +201,11 @@ impl Enforcer {
             self.store.in_force().iter().flat_map(|it| it.policy.hosts()).map(str::to_owned).collect();
         self.hosts.ask(names, now, &self.to);
         self.guard(pipeline);
-        while self.retired.front().is_some_and(|(since, _)| now.as_nanos() - since.as_nanos() > GRACE_NS) {
+        while self
+            .retired
+            .front()
+            .is_some_and(|(since, _)| now.as_nanos().saturating_sub(since.as_nanos()) > GRACE_NS)
+        {
             if let Some((_, compiled)) = self.retired.pop_front() {
                 pipeline.tables.withdraw(&rows(&compiled));
             }
