@@ -14,7 +14,7 @@ use aya::programs::{
     ProgramError, RawTracePoint, SockOps,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
-use cofferdam_abi::map::control;
+use cofferdam_abi::map::{CARRIED_SINCE, control};
 
 use crate::attach::{ATTACH_POINTS, AttachPoint, AttachState, AttachTo, HookReport, Tier};
 use crate::carry::{Carried, Carrier, collect};
@@ -213,7 +213,7 @@ impl Loaded {
             return Ok(None);
         }
         for index in (0..others.len()).rev() {
-            if others[index].active()? != 0 {
+            if others[index].number >= CARRIED_SINCE && others[index].active()? != 0 {
                 return Ok(Some(others.remove(index)));
             }
         }

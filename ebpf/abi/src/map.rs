@@ -192,6 +192,9 @@ pub const BULK_RING: u32 = 1 << 20;
 /// Levels that the walk from a file up to a secret tree's root climbs.
 pub const TREE_DEPTH: u32 = 16;
 
+/// The first version that keeps to the rule of [`CARRIED`]: nothing is carried over from those before.
+pub const CARRIED_SINCE: u32 = 2;
+
 /// The tables that are carried over between versions, in this order, by their bytes. What makes that possible: of a
 /// carried table the key never changes, and values only grow at their end, where zero means what it meant before the
 /// field was there. A table that must change otherwise takes another name.
