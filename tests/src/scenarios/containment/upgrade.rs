@@ -18,16 +18,9 @@ use crate::stage::{PerTier, Scenario, Stage, Went};
 pub(super) const SCENARIO: Scenario =
     Scenario::new("containment/upgrade", PerTier::SEEN, play).counting(&["over_budget"]);
 
-/// How one agent ends, and which begins.
-const REPLACED: &[(End, Build)] = &[
-    (End::Asked, Build::Next),
-    (End::Killed, Build::This),
-    (End::Killed, Build::Next),
-    (End::Asked, Build::This),
-];
-
-/// At so many parts of its start the other version is killed.
+/// Of so many parts of its start, after which the other version is killed, round by round.
 const PARTS: u32 = 4;
+const KILLED_AFTER: [u32; 3] = [2, 3, 1];
 
 /// How an agent ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,34 +41,59 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     // Opens where nobody may read: if one that is refused counted as read, it would be bound.
     let (files, connections) = (free.container().starts(ACTOR)?, bound.container().starts(ACTOR)?);
     let (tried, enough) = (AtomicU64::new(0), AtomicBool::new(false));
-    thread::scope(|scope| {
+    let rounds = thread::scope(|scope| {
         let opens = scope.spawn(|| hammer(&files, "hammer-opens", PASSWORD, &tried, &enough));
         let connects = scope.spawn(|| hammer(&connections, "hammer-connects", &elsewhere, &tried, &enough));
         let is_as_it_was = |agent: &Agent| {
             stage.watched_by(agent).nothing_fails_open()?;
             is_as_it_was(&bound, &free, &elsewhere)
         };
-        let replaced = there_and_back(&mut agent, is_as_it_was)
-            .and_then(|took| half_way_and_back(&mut agent, took, is_as_it_was));
+        let is_enough = || {
+            tried.load(Ordering::Relaxed) >= stage.attempts() || opens.is_finished() || connects.is_finished()
+        };
+        let replaced = replace_until(&mut agent, is_enough, is_as_it_was);
         enough.store(true, Ordering::Relaxed);
         for hammered in [opens.join(), connects.join()] {
             hammered.map_err(|_| anyhow!("a thread failed"))??;
         }
         replaced
     })?;
-    println!("        {} attempts", tried.load(Ordering::Relaxed));
+    println!("        {} attempts, {rounds} rounds", tried.load(Ordering::Relaxed));
     bound.serves()?;
     free.serves()?;
     ensure!(refused(&free, &elsewhere)?, "who has read after all is not bound");
     stage.watched_by(&agent).nothing_fails_open()
 }
 
-/// Each version takes over from the other; says how long that took at most.
-fn there_and_back(agent: &mut Agent, check: impl Fn(&Agent) -> Result<()>) -> Result<Duration> {
+/// Replaces the agent in rounds until it is enough; says how many.
+fn replace_until(
+    agent: &mut Agent,
+    enough: impl Fn() -> bool,
+    check: impl Fn(&Agent) -> Result<()> + Copy,
+) -> Result<usize> {
+    let mut build = Build::This;
+    for (round, part) in KILLED_AFTER.iter().cycle().enumerate() {
+        let took = there_and_back(agent, build, check)?;
+        let finishes = if round % 2 == 0 { build } else { other(build) };
+        half_way(agent, other(build), took * *part / PARTS, finishes)
+            .and_then(|()| check(agent))
+            .with_context(|| {
+                format!("{finishes:?}, where the other ended after {part} parts of its start")
+            })?;
+        build = finishes;
+        if enough() {
+            return Ok(round + 1);
+        }
+    }
+    Ok(0)
+}
+
+/// The other version takes over, and this one again; says how long that took at most.
+fn there_and_back(agent: &mut Agent, build: Build, check: impl Fn(&Agent) -> Result<()>) -> Result<Duration> {
     let mut longest = Duration::ZERO;
-    for (end, build) in REPLACED {
+    for (end, build) in [(End::Asked, other(build)), (End::Killed, build)] {
         let (before, begun) = (agent.only_version()?, Instant::now());
-        replace(agent, *end, *build)?;
+        replace(agent, end, build)?;
         longest = longest.max(begun.elapsed());
         let now = agent.only_version()?;
         ensure!(now != before, "version {now} was to be replaced");
@@ -84,17 +102,19 @@ fn there_and_back(agent: &mut Agent, check: impl Fn(&Agent) -> Result<()>) -> Re
     Ok(longest)
 }
 
-/// The next version is killed while it takes over, and another agent finishes.
-fn half_way_and_back(agent: &mut Agent, took: Duration, check: impl Fn(&Agent) -> Result<()>) -> Result<()> {
-    for part in 1..PARTS {
-        agent.kill()?;
-        agent.start_and_kill(Build::Next, took * part / PARTS)?;
-        let finishes = if part % 2 == 0 { Build::Next } else { Build::This };
-        agent.start_again_as(finishes).with_context(|| format!("{finishes:?} after part {part}"))?;
-        agent.only_version()?;
-        check(agent).with_context(|| format!("{finishes:?} after part {part}"))?;
+/// Another version is killed while it takes over, and the next agent finishes.
+fn half_way(agent: &mut Agent, begins: Build, after: Duration, finishes: Build) -> Result<()> {
+    agent.kill()?;
+    agent.start_and_kill(begins, after)?;
+    agent.start_again_as(finishes)?;
+    agent.only_version().map(drop)
+}
+
+const fn other(build: Build) -> Build {
+    match build {
+        Build::This => Build::Next,
+        Build::Next => Build::This,
     }
-    Ok(())
 }
 
 fn replace(agent: &mut Agent, end: End, build: Build) -> Result<()> {
