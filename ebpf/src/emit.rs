@@ -26,6 +26,15 @@ pub fn is_active() -> bool {
     CONTROL.get(control::ACTIVE_GENERATION).is_some_and(|active| *active == own)
 }
 
+/// Whether this load of the programs keeps processes and cgroups up to date: it speaks, or will once the tables of another
+/// version are carried over.
+#[inline(always)]
+pub fn follows() -> bool {
+    // SAFETY: as above.
+    let own = unsafe { ptr::read_volatile(&raw const GENERATION) };
+    is_active() || CONTROL.get(control::FOLLOWING).is_some_and(|following| *following == own)
+}
+
 /// When and where an event happens; its identity.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Moment {

@@ -65,9 +65,18 @@ impl Tables for Kernel {
     }
 }
 
+/// Whether these tables are those that decide: not while another version's are carried over into them.
+#[inline(always)]
+pub fn are_in_charge() -> bool {
+    CONTROL.get(control::ACTIVE_GENERATION).is_some_and(|active| *active != 0)
+}
+
 /// The generation that decides for a workload; 0: nothing is refused.
 #[inline(always)]
 pub fn generation_of(workload: u64) -> u32 {
+    if !are_in_charge() {
+        return 0;
+    }
     // SAFETY: as above.
     unsafe { ASSIGNED.get(workload) }.map_or(0, |assigned| assigned.generation)
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask build`: the kernel programs, then user space with the programs' object inside.
+//! `cargo xtask build`: the kernel programs, then user space with the programs' object inside. For tests also the agent as
+//! its next version may be (the feature `next` of cofferdam-abi), to upgrade to.
 
 use std::env;
 use std::ffi::OsString;
@@ -24,8 +25,30 @@ pub(crate) fn everything(places: &Places) -> Result<()> {
 /// Builds the kernel programs and puts their object where user space embeds it from.
 pub(crate) fn kernel_programs(places: &Places) -> Result<()> {
     visibly(kernel_cargo(places, "build")?.arg("--release"), "building the kernel programs")?;
-    let built = bpf_target_dir(places).join(BPF_TARGET).join("release/cofferdam-ebpf");
-    copy_if_changed(&built, &places.bpf_object())
+    copy_if_changed(&built_kernel_programs(places), &places.bpf_object())
+}
+
+fn built_kernel_programs(places: &Places) -> PathBuf {
+    bpf_target_dir(places).join(BPF_TARGET).join("release/cofferdam-ebpf")
+}
+
+/// Builds the agent as its next version may be, kernel programs and all, and puts it beside the others. Before them: cargo
+/// gives both the same name.
+pub(crate) fn next_version(places: &Places) -> Result<()> {
+    let mut kernel = kernel_cargo(places, "build")?;
+    visibly(
+        kernel.args(["--release", "--features", "cofferdam-ebpf/next"]),
+        "building the next version's kernel programs",
+    )?;
+    let object = places.target.join("cofferdam-next.bpf.o");
+    copy_if_changed(&built_kernel_programs(places), &object)?;
+    let mut user = user_cargo(places, "build");
+    user.args(["--release", "--workspace"]).args(NOT_SHIPPED).env("COFFERDAM_BPF_OBJECT", &object);
+    // The same selection as for all binaries, so that what they depend on is built once.
+    user.args(["--features", "cofferdam-daemon/next", "--bin", "cofferdamd"]);
+    visibly(&mut user, "building the agent's next version")?;
+    let (from, to) = (places.bin_dir().join("cofferdamd"), places.bin_dir().join("cofferdamd-next"));
+    fs::copy(&from, &to).map(drop).with_context(|| format!("copying {} to {}", from.display(), to.display()))
 }
 
 /// Builds the release binaries; the kernel programs must have been built.

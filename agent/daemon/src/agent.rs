@@ -12,7 +12,7 @@ use cofferdam_inventory::mounts::{MountTable, MountWatch};
 use cofferdam_inventory::runtime_state::{RuntimeFolders, RuntimesOnDisk};
 use cofferdam_journal::{Journal, Notice};
 use cofferdam_model::{BootTime, Clock, Record, WallTime};
-use cofferdam_sensor::{AttachState, Budgets, Event, Residents, Sensor};
+use cofferdam_sensor::{AttachState, Budgets, Carried, Event, Residents, Sensor};
 use tokio::sync::oneshot;
 
 use crate::backend::{self, Answers, Progress, Shared};
@@ -72,7 +72,7 @@ pub fn run(args: &Args, config: Config) -> Result<End> {
     let journal_dir = args.state_dir.join("journal");
     let journal = Journal::open(&journal_dir, config.journal.clone())
         .with_context(|| format!("cannot open the journal in {}", journal_dir.display()))?;
-    let Sensor { tables, rings, query, hooks, tier, no_better, resumed, pending } =
+    let Sensor { tables, rings, query, hooks, tier, no_better, resumed, carried, pending } =
         attach(args, &hierarchy, config.budgets)?;
 
     let node = status::Node {
@@ -114,7 +114,7 @@ pub fn run(args: &Args, config: Config) -> Result<End> {
     threads::read_rings(rings, sender.clone())?;
     let watched = agent.know_what_runs(&hierarchy)?;
     agent.take_events(pending, 0, host::boot_time());
-    agent.begin(watched, resumed)?;
+    agent.begin(watched, resumed, &carried)?;
     threads::watch_mounts(mount_watch, sender.clone())?;
     let answers = Arc::new(Answers {
         journal: journal_dir,
@@ -183,6 +183,8 @@ pub struct Agent {
     /// Where programs and tables are pinned.
     pin_dir: PathBuf,
     ending: bool,
+    /// Another version may still enforce beside us: until all that it knew is in force here.
+    succeeds: bool,
     /// Where policies, exceptions and orders are kept.
     containment: PathBuf,
     naming: Naming,
@@ -219,6 +221,7 @@ impl Agent {
             enforcer,
             pin_dir,
             ending: false,
+            succeeds: true,
             containment,
             naming,
             journal,
@@ -257,7 +260,8 @@ impl Agent {
 
     /// From here on everything is seen. With the tables of an agent before, nothing was missed since it stopped but
     /// what they counted as lost.
-    fn begin(&mut self, watched: BootTime, resumed: bool) -> Result<()> {
+    fn begin(&mut self, watched: BootTime, resumed: bool, carried: &[Carried]) -> Result<()> {
+        carried.iter().for_each(|carried| self.pipeline.take_over(carried, host::boot_time()));
         let told = self.pipeline.tables.told().context("cannot read which losses have been told")?;
         self.pipeline.losses.resume(&told);
         self.pipeline.tick(host::boot_time()).context("cannot read the kernel's counters")?;
@@ -278,10 +282,31 @@ impl Agent {
             self.pipeline.add(records);
         }
         self.enforce(host::boot_time());
+        if carried.iter().any(Carried::reads_are_unknown) {
+            self.enforcer.take_all_for_read(&mut self.pipeline);
+            self.enforce(host::boot_time());
+        }
         self.ready = Some(WallTime::now());
         self.commit(host::boot_time(), true);
+        self.succeed();
         self.publish_status();
         Ok(())
+    }
+
+    /// Retires other versions, once what they enforced is in force here.
+    fn succeed(&mut self) {
+        if !self.succeeds || !self.enforcer.is_in_force() {
+            return;
+        }
+        self.pipeline.take_over_accesses(&cofferdam_sensor::refused_by_others(&self.pin_dir));
+        self.commit(host::boot_time(), true);
+        match cofferdam_sensor::retire(&self.pin_dir) {
+            Ok(retired) => {
+                self.succeeds = false;
+                retired.iter().for_each(|version| tracing::info!(version, "took over from another version"));
+            }
+            Err(error) => tracing::error!(%error, "another version enforces beside this one still"),
+        }
     }
 
     /// Puts into force what has changed.
@@ -376,6 +401,7 @@ impl Agent {
         }
         let records = self.enforcer.tick(&mut self.pipeline, now);
         self.pipeline.add(records);
+        self.succeed();
         if self.pipeline.find_replaced(now) {
             self.remount(now);
         }

@@ -195,6 +195,11 @@ pub fn decode(bytes: &[u8]) -> Result<Event, MalformedRecord> {
     event.ok_or_else(bad)
 }
 
+/// When a record was made, boot clock, ns; `None` if it has not even a header, which no version may change.
+pub(crate) fn time_of(bytes: &[u8]) -> Option<u64> {
+    prefix::<Header>(bytes).map(|header| header.time)
+}
+
 fn exec(stamp: Stamp, bytes: &[u8]) -> Option<Event> {
     let event: ExecEvent = exactly(bytes)?;
     let names = event.names.get(..event.names_len as usize)?;

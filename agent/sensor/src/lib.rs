@@ -6,9 +6,11 @@
 mod attach;
 mod batch;
 mod btf;
+mod carry;
 mod decode;
 mod load;
 mod offsets;
+mod pins;
 pub mod probe;
 mod query;
 mod resolve;
@@ -23,11 +25,13 @@ pub use attach::{
     ATTACH_POINTS, AttachPoint, AttachState, AttachTo, BLIND_SPOTS, BlindSpot, HookReport, Tier,
 };
 pub use btf::BtfError;
+pub use carry::{Carried, refused_by_others};
 pub use cofferdam_abi as abi;
 use cofferdam_model::WorkloadId;
 pub use decode::{Event, MalformedRecord, Stamp, decode};
-pub use load::{LoadError, unload};
+pub use load::LoadError;
 pub use offsets::OffsetError;
+pub use pins::{retire, unload};
 pub use query::{FileFacts, Query, QueryError};
 pub use resolve::Root;
 pub use rings::Rings;
@@ -78,6 +82,8 @@ pub struct Sensor {
     pub no_better: Option<String>,
     /// Tables of an agent before were found and are used on: its counters go on.
     pub resumed: bool,
+    /// What was taken over from other versions: to be told, then they may be retired.
+    pub carried: Vec<Carried>,
     /// Events that stood in the rings before or came during the self-test: the first to be handled.
     pub pending: Vec<Event>,
 }
@@ -89,7 +95,7 @@ impl Sensor {
     /// If the kernel lacks what is needed, refuses a required hook, or the self-test fails.
     pub fn start(config: &Config) -> Result<Self, StartError> {
         let mut loaded = load::load(&config.pin_dir, &config.root_cgroup)?;
-        loaded.activate(&config.pin_dir)?;
+        let (carried, pending) = loaded.activate(&config.pin_dir)?;
         let (tier, no_better) = (loaded.tier, loaded.no_better);
         let (hooks, resumed) = (loaded.hooks, loaded.resumed);
         let mut ebpf = loaded.ebpf;
@@ -102,7 +108,7 @@ impl Sensor {
         if let Err(error) = query.adopt(1) {
             tracing::warn!(%error, "the host's mount namespace is not known; binaries of the host are reported as unknown");
         }
-        let mut sensor = Self { tables, rings, query, hooks, tier, no_better, resumed, pending: Vec::new() };
+        let mut sensor = Self { tables, rings, query, hooks, tier, no_better, resumed, carried, pending };
         selftest::run(&mut sensor)?;
         give_back_memory();
         Ok(sensor)

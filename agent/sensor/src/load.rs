@@ -1,24 +1,26 @@
 //! Loading and attaching: programs, globals, pins, hand-over from a previous agent.
 //!
-//! Pins: `<pin dir>/v<ABI version>/maps/<NAME>` and `.../links/<generation>/<program>`. A new agent reuses the maps,
-//! attaches its own programs beside the old ones, flips the one slot that says which generation speaks, and only
-//! then drops the old links: never a moment with neither, never an event twice.
+//! A new agent reuses the maps, attaches its own programs beside the old ones, flips the one slot that says which
+//! generation speaks, and only then drops the old links: never a moment with neither, never an event twice. From another
+//! version it carries over what the tables hold before it flips that slot in its own: see [`crate::carry`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aya::maps::{Array, MapData};
+use aya::maps::Array;
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Lsm, Program,
     ProgramError, RawTracePoint, SockOps,
 };
 use aya::{Btf, Ebpf, EbpfLoader};
-use cofferdam_abi::ABI_VERSION;
-use cofferdam_abi::map::control;
+use cofferdam_abi::map::{CARRIED_SINCE, control};
 
 use crate::attach::{ATTACH_POINTS, AttachPoint, AttachState, AttachTo, HookReport, Tier};
+use crate::carry::{Carried, Carrier, collect};
+use crate::decode::Event;
 use crate::offsets::{self, OffsetError};
+use crate::pins::{Version, make_dir, read_dir, remove_tree};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("COFFERDAM_BPF_OBJECT"));
 
@@ -105,23 +107,17 @@ const OPENS: ([i32; 5], [i32; 5]) = ([2, 85, 257, 304, 437], [5, 8, 295, 342, 43
 #[cfg(target_arch = "aarch64")]
 const OPENS: ([i32; 5], [i32; 5]) = ([-1, -1, 56, 265, 437], [-1; 5]);
 
-/// Folder of this ABI version's pins.
-pub(crate) fn version_dir(pin_dir: &Path) -> PathBuf {
-    pin_dir.join(format!("v{ABI_VERSION}"))
-}
-
-/// Folder of this ABI version's tables.
-pub(crate) fn maps_dir(pin_dir: &Path) -> PathBuf {
-    version_dir(pin_dir).join("maps")
-}
-
 /// Loads maps and programs and attaches what this kernel lets us attach. Nothing speaks before [`Loaded::activate`].
 pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadError> {
-    let version_dir = version_dir(pin_dir);
-    let maps_dir = maps_dir(pin_dir);
+    let own = Version::own(pin_dir);
+    let active = own.active()?;
+    if active == 0 {
+        // Left by an agent that ended before its tables were whole, or was taken over from.
+        own.remove()?;
+    }
+    let (resumed, generation) = (active != 0, active + 1);
+    let maps_dir = own.maps();
     make_dir(&maps_dir)?;
-    let resumed = maps_dir.join("CONTROL").exists();
-    let generation = next_generation(&maps_dir)?;
 
     let offsets = offsets::resolve()?;
     let mut loader = EbpfLoader::new();
@@ -137,7 +133,11 @@ pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadErr
         .map_err(|source| LoadError::Maps { dir: maps_dir.clone(), source: Box::new(source) })?;
     check_pins(&ebpf, &maps_dir)?;
 
-    let links_dir = version_dir.join("links").join(generation.to_string());
+    let links_dir = own.links().join(generation.to_string());
+    if links_dir.exists() {
+        // Of an agent that ended before it spoke.
+        remove_tree(&links_dir)?;
+    }
     make_dir(&links_dir)?;
     let btf = Btf::from_sys_fs()?;
     let attacher = Attacher { btf, links_dir, root_cgroup };
@@ -174,24 +174,65 @@ pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadErr
 }
 
 impl Loaded {
-    /// Lets this generation speak, then removes the links of all others.
-    pub(crate) fn activate(&mut self, pin_dir: &Path) -> Result<(), LoadError> {
+    /// Lets this generation speak, with all that another version knows if ours is new, then removes the links of all
+    /// others. What other versions have left to tell, and their events.
+    pub(crate) fn activate(&mut self, pin_dir: &Path) -> Result<(Vec<Carried>, Vec<Event>), LoadError> {
+        let own = Version::own(pin_dir);
+        let mut others = Version::others(pin_dir)?;
+        let mut carrier = match self.predecessor(&mut others)? {
+            Some(version) => {
+                self.set(control::FOLLOWING, self.generation)?;
+                Some(Carrier::open(version, &own))
+            }
+            None => None,
+        };
+        if let Some(carrier) = &mut carrier {
+            carrier.copy();
+        }
+        let when = now();
+        self.set(control::ACTIVE_GENERATION, self.generation)?;
+        self.set(control::FOLLOWING, 0)?;
+        let mut events = Vec::new();
+        let mut carried: Vec<Carried> =
+            carrier.into_iter().map(|carrier| carrier.finish(when, &mut events)).collect();
+        // Whoever was taken over from before, by an agent that did not come to tell.
+        carried.extend(others.iter().map(|version| collect(version, when, Vec::new(), &mut events)));
+        self.resumed |= !carried.is_empty();
+        let number = self.generation.to_string();
+        for entry in read_dir(&own.links())? {
+            if entry.file_name().is_some_and(|name| name.to_string_lossy() != number) {
+                remove_tree(&entry)?;
+            }
+        }
+        Ok((carried, events))
+    }
+
+    /// The version that is in charge, if our tables are not whole; it is no other any more then.
+    fn predecessor(&self, others: &mut Vec<Version>) -> Result<Option<Version>, LoadError> {
+        if self.resumed {
+            return Ok(None);
+        }
+        for index in (0..others.len()).rev() {
+            if others[index].number >= CARRIED_SINCE && others[index].active()? != 0 {
+                return Ok(Some(others.remove(index)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn set(&mut self, slot: u32, value: u64) -> Result<(), LoadError> {
         let other =
             |reason: String| LoadError::Other { what: "hand over to the new programs".to_owned(), reason };
         let map = self.ebpf.map_mut("CONTROL").ok_or_else(|| other("no CONTROL table".to_owned()))?;
         let mut slots = Array::<_, u64>::try_from(map).map_err(|error| other(error.to_string()))?;
-        slots
-            .set(control::ACTIVE_GENERATION, self.generation, 0)
-            .map_err(|error| other(error.to_string()))?;
-        let links = version_dir(pin_dir).join("links");
-        let own = self.generation.to_string();
-        for entry in read_dir(&links)? {
-            if entry.file_name().is_some_and(|name| name.to_string_lossy() != own) {
-                remove_tree(&entry)?;
-            }
-        }
-        Ok(())
+        slots.set(slot, value, 0).map_err(|error| other(error.to_string()))
     }
+}
+
+/// The clock of events.
+fn now() -> u64 {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)
+        .map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
 }
 
 /// Tries the lsm tier; the reason if it does not work. The tier is what trying tells: an LSM program that loads is not enough, its hook must run. `bpf` among the
@@ -307,18 +348,6 @@ fn describe(error: ProgramError) -> String {
     }
 }
 
-fn next_generation(maps_dir: &Path) -> Result<u64, LoadError> {
-    let path = maps_dir.join("CONTROL");
-    if !path.exists() {
-        return Ok(1);
-    }
-    let other = |reason: String| LoadError::Other { what: format!("read {}", path.display()), reason };
-    let data = MapData::from_pin(&path).map_err(|error| other(error.to_string()))?;
-    let map = aya::maps::Map::from_map_data(data).map_err(|error| other(error.to_string()))?;
-    let slots = Array::<_, u64>::try_from(map).map_err(|error| other(error.to_string()))?;
-    Ok(slots.get(&control::ACTIVE_GENERATION, 0).map_err(|error| other(error.to_string()))? + 1)
-}
-
 /// A pin under our name may be anything: type and sizes must be what this version would have made.
 fn check_pins(ebpf: &Ebpf, maps_dir: &Path) -> Result<(), LoadError> {
     for (name, _) in ebpf.maps() {
@@ -346,52 +375,6 @@ fn check_pins(ebpf: &Ebpf, maps_dir: &Path) -> Result<(), LoadError> {
         }
     }
     Ok(())
-}
-
-/// Removes every pin of every version: programs detach, tables are freed.
-///
-/// # Errors
-/// If a pin cannot be removed.
-pub fn unload(pin_dir: &Path) -> Result<(), LoadError> {
-    // Only folders of ours: the kernel keeps files of its own at the root of a bpffs.
-    let is_version = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        name.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok())
-    };
-    for entry in read_dir(pin_dir)?.into_iter().filter(is_version) {
-        // Links first: no program may run on tables that are going.
-        let links = entry.join("links");
-        if links.exists() {
-            remove_tree(&links)?;
-        }
-        remove_tree(&entry)?;
-    }
-    Ok(())
-}
-
-fn make_dir(path: &Path) -> Result<(), LoadError> {
-    fs::create_dir_all(path).map_err(|source| LoadError::PinDir {
-        what: "create the pin folder",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn read_dir(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let error = |source| LoadError::PinDir { what: "list the pins in", path: path.to_owned(), source };
-    match fs::read_dir(path) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(error)).collect(),
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(error(source)),
-    }
-}
-
-fn remove_tree(path: &Path) -> Result<(), LoadError> {
-    fs::remove_dir_all(path).map_err(|source| LoadError::PinDir {
-        what: "remove the pins in",
-        path: path.to_owned(),
-        source,
-    })
 }
 
 /// A program that is run on demand, for [`crate::query`].

@@ -273,13 +273,14 @@ pub struct FilesystemEvent {
     pub found: crate::key::FilesystemKey,
 }
 
+const PROCESS: usize = size_of::<ProcessState>();
 const _: () = assert!(size_of::<Header>() == 16);
-const _: () = assert!(size_of::<ExecEvent>() == 16 + 104 + 8 + 512 + 256 + 8);
-const _: () = assert!(size_of::<ForkEvent>() == 16 + 104 + 16);
+const _: () = assert!(size_of::<ExecEvent>() == 16 + PROCESS + 8 + 512 + 256 + 8);
+const _: () = assert!(size_of::<ForkEvent>() == 16 + PROCESS + 16);
 const _: () = assert!(size_of::<ExitEvent>() == 48);
-const _: () = assert!(size_of::<AccessEvent>() == 16 + 104 + 24 + 16 + 16 + 256);
-const _: () = assert!(size_of::<ConnectionEvent>() == 16 + 104 + 56 + 16);
-const _: () = assert!(size_of::<AttemptEvent>() == 16 + 104 + 24 + 24 + 256);
+const _: () = assert!(size_of::<AccessEvent>() == 16 + PROCESS + 24 + 16 + 16 + 256);
+const _: () = assert!(size_of::<ConnectionEvent>() == 16 + PROCESS + 56 + 16);
+const _: () = assert!(size_of::<AttemptEvent>() == 16 + PROCESS + 24 + 24 + 256);
 const _: () = assert!(size_of::<CgroupEvent>() == 16 + 24 + 256);
-const _: () = assert!(size_of::<EntryEvent>() == 120);
+const _: () = assert!(size_of::<EntryEvent>() == 16 + PROCESS);
 const _: () = assert!(size_of::<FilesystemEvent>() == 32);

@@ -17,8 +17,9 @@ pub mod policy;
 pub mod process;
 mod refusals;
 
-/// Version of everything in this crate. Pins of another version are never reused.
-pub const ABI_VERSION: u32 = 2;
+/// Version of everything in this crate. Pins of another version are never reused; what only its tables know is carried
+/// over into ours: see [`map::CARRIED`].
+pub const ABI_VERSION: u32 = if cfg!(feature = "next") { 3 } else { 2 };
 
 #[cfg(feature = "user")]
 mod user {

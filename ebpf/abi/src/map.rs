@@ -74,7 +74,8 @@ pub mod cgroup {
 
 /// Slots of the control array.
 pub mod control {
-    /// Number of the program generation that may emit: links of two agents may overlap, only one speaks.
+    /// Number of the program generation that may emit: links of two agents may overlap, only one speaks. 0: these tables
+    /// are not whole yet, or another version has taken over; nothing is decided by them.
     pub const ACTIVE_GENERATION: u32 = 0;
     /// Address of the host's mount namespace, set by the adoption of process 1.
     pub const HOST_MOUNTS: u32 = 1;
@@ -92,10 +93,15 @@ pub mod control {
     pub const AGENT: u32 = 7;
     /// Thread-group id of the guard.
     pub const GUARD: u32 = 8;
+    /// Number of the program generation that follows processes and cgroups while the tables of another version are carried
+    /// over. It neither decides nor tells: the other version's programs still do.
+    pub const FOLLOWING: u32 = 9;
+    /// [`crate::ABI_VERSION`] of the programs that these tables are of, by the first of them that ran a query.
+    pub const VERSION: u32 = 10;
     /// First of the ids of the agent's cgroup and of those above it, the root left out; zeros follow.
-    pub const AGENT_CGROUPS: u32 = 9;
+    pub const AGENT_CGROUPS: u32 = 16;
     /// Slots.
-    pub const SLOTS: u32 = 16;
+    pub const SLOTS: u32 = 24;
 }
 
 /// What user space asks of the query program, passed as its arguments.
@@ -188,7 +194,32 @@ pub const BULK_RING: u32 = 1 << 20;
 /// Levels that the walk from a file up to a secret tree's root climbs.
 pub const TREE_DEPTH: u32 = 16;
 
+/// The first version that keeps to the rule of [`CARRIED`]: nothing is carried over from those before.
+pub const CARRIED_SINCE: u32 = 2;
+
+/// The tables that are carried over between versions, in this order, by their bytes. What makes that possible: of a
+/// carried table the key never changes, and values only grow at their end, where zero means what it meant before the
+/// field was there. A table that must change otherwise takes another name.
+pub const CARRIED: &[&str] = &[
+    "CONTROL",
+    "CGROUPS",
+    "WORKLOADS",
+    "PROCESSES",
+    "READS",
+    "ACCEPTED",
+    "FILES",
+    "FILTER",
+    "DEVICES",
+    "DEVICE_SLOTS",
+    "SECRETS",
+    "GRANTS",
+    "PREFIXES",
+    "DESTINATIONS",
+    "POLICIES",
+    "ASSIGNED",
+];
+
 const _: () = assert!(size_of::<Device>() == 24);
 const _: () = assert!(size_of::<Mark>() == 16);
 const _: () = assert!(size_of::<CgroupEntry>() == 16);
-const _: () = assert!(size_of::<Answer>() == 24 + 104 + 16);
+const _: () = assert!(size_of::<Answer>() == 24 + size_of::<crate::process::ProcessState>() + 16);

@@ -198,6 +198,9 @@ pub struct Policy {
     pub groups: [Group; GROUPS],
     /// The bindings whose secret was read: the one thing that a program changes, and only ever adds to.
     pub bound: Bindings,
+    /// How often a secret was read under it.
+    #[cfg(feature = "next")]
+    pub reads: u64,
 }
 
 /// Bits of [`Policy::flags`].
@@ -430,7 +433,8 @@ const _: () = assert!(BINDINGS == 16 && size_of::<Bindings>() == BINDINGS);
 const _: () = assert!(size_of::<Assignment>() == 8);
 const _: () = assert!(size_of::<Class>() == 32);
 const _: () = assert!(size_of::<Group>() == 48);
-const _: () = assert!(size_of::<Policy>() == 16 + 3 * 32 + GROUPS * 48 + BINDINGS);
+const POLICY: usize = 16 + 3 * 32 + GROUPS * 48 + BINDINGS;
+const _: () = assert!(size_of::<Policy>() == POLICY + if cfg!(feature = "next") { 8 } else { 0 });
 const _: () = assert!(size_of::<ReadKey>() == 16);
 const _: () = assert!(size_of::<SecretKey>() == 24);
 const _: () = assert!(size_of::<SecretRule>() == 48);

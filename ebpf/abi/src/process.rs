@@ -76,6 +76,9 @@ pub struct ProcessState {
     pub facts: u32,
     /// Always zero.
     pub reserved: u32,
+    /// Programs that it and its ancestors have begun since they were known.
+    #[cfg(feature = "next")]
+    pub programs: u64,
 }
 
-const _: () = assert!(size_of::<ProcessState>() == 104);
+const _: () = assert!(size_of::<ProcessState>() == if cfg!(feature = "next") { 112 } else { 104 });

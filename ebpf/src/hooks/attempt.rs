@@ -114,7 +114,7 @@ fn judge(hook: Hook, attempt: &Attempt, process: &ProcessState) -> bool {
     if is_agent(process.tgid) {
         return false;
     }
-    let denied = is_contained(process);
+    let denied = rules::are_in_charge() && is_contained(process);
     if !denied && !attempt.by_host_too {
         return false;
     }

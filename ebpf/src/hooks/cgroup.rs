@@ -9,7 +9,7 @@ use cofferdam_abi::map::{CgroupEntry, cgroup, control};
 use cofferdam_abi::policy::{Assignment, assignment};
 use cofferdam_abi::process::{ProcessState, flags};
 
-use crate::emit::{Moment, count, is_active, send_or_count};
+use crate::emit::{Moment, count, follows, is_active, send_or_count};
 use crate::identity;
 use crate::kernel::{Cgroup, Task};
 use crate::maps::{ASSIGNED, CGROUPS, CONTROL, PRIORITY, WORKLOADS};
@@ -26,7 +26,7 @@ const NAME_LEN: usize = 128;
 #[inline(always)]
 pub fn made(cgroup: *const u8, path: *const u8) {
     let cgroup = Cgroup::new(cgroup);
-    if !cgroup.is_v2() || !is_active() {
+    if !cgroup.is_v2() || !follows() {
         return;
     }
     let (id, parent) = (cgroup.id(), cgroup.parent().id());
@@ -51,7 +51,9 @@ pub fn made(cgroup: *const u8, path: *const u8) {
     if entry.workload == id {
         stage(id, parent, entry.flags & cgroup::CONTAINER != 0);
     }
-    report(id, parent, entry.workload, kind::CGROUP_MADE, path);
+    if is_active() {
+        report(id, parent, entry.workload, kind::CGROUP_MADE, path);
+    }
 }
 
 /// Assigns a newborn workload the policy of the cgroup that it is born in (its pod's), or the baseline of containers
@@ -103,7 +105,7 @@ fn report(id: u64, parent: u64, workload: u64, kind: u16, path: *const u8) {
 pub fn attached(target: *const u8, task: *const u8, whole_group: u64) {
     let (target, task) = (Cgroup::new(target), Task::new(task));
     // A single thread (threaded mode) does not carry the process along.
-    if whole_group & 0xff == 0 || !target.is_v2() || !is_active() {
+    if whole_group & 0xff == 0 || !target.is_v2() || !follows() {
         return;
     }
     let Some(actor) = identity::current(Hook::Attach) else { return };
@@ -116,7 +118,7 @@ pub fn attached(target: *const u8, task: *const u8, whole_group: u64) {
     // SAFETY: as above; moves of one process are serialised by the kernel (cgroup_threadgroup_rwsem).
     let state = unsafe { &mut *state };
     let is_entry = moved(state, actor_workload, target) || state.flags & flags::ENTRY_UNTOLD != 0;
-    if !is_entry {
+    if !is_entry || !is_active() {
         return;
     }
     state.flags &= !flags::ENTRY_UNTOLD;

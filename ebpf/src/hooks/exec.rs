@@ -10,7 +10,7 @@ use cofferdam_abi::process::{ProcessState, facts, flags};
 
 use super::attempt::{Attempt, told};
 use super::repeat::{Budget, spend};
-use crate::emit::{Moment, count, is_active, send_or_count};
+use crate::emit::{Moment, count, follows, is_active, send_or_count};
 use crate::identity;
 use crate::kernel::{Bprm, File, Probed, Task};
 use crate::maps::{PRIORITY, PROCESSES, SCRIPTS, Script, WORKLOADS};
@@ -80,7 +80,8 @@ pub fn code_mapped(file: *const u8) {
     let Some(state) = identity::current(Hook::Mmap) else { return };
     // SAFETY: a pointer out of a map is valid until the program ends.
     let state = unsafe { &mut *state };
-    if state.flags & flags::RUNTIME != 0 || rules::generation_of(state.workload) == 0 {
+    let is_free = rules::are_in_charge() && rules::generation_of(state.workload) == 0;
+    if state.flags & flags::RUNTIME != 0 || is_free {
         return;
     }
     let (_, facts) = identity::describe(File::<Probed>::new(file).inode(), Task::current(), state.workload);
@@ -93,7 +94,7 @@ pub fn code_mapped(file: *const u8) {
 /// hook tells it.
 #[inline(always)]
 pub fn executed(bprm: *const u8) {
-    if !is_active() {
+    if !follows() {
         return;
     }
     let (task, bprm) = (Task::current(), Bprm::new(bprm));
@@ -106,6 +107,10 @@ pub fn executed(bprm: *const u8) {
     state.exec = moment.id();
     state.uid = task.uid();
     state.flags &= !(flags::FORKED | flags::ADOPTED | flags::FOREIGN_CODE);
+    #[cfg(feature = "next")]
+    {
+        state.programs += 1;
+    }
 
     let inode = bprm.file().inode();
     // Whatever is executed in a unit is the unit's: only containers are set up from within.
@@ -116,6 +121,9 @@ pub fn executed(bprm: *const u8) {
     }
     let (file, bits) = identity::describe(inode, task, state.workload);
     name_binary(state, file, bits, bprm);
+    if !is_active() {
+        return;
+    }
     if spend(state.workload, Budget::Beginnings, moment) {
         state.flags &= !flags::UNTOLD;
         report(state, moment, previous, bprm);
@@ -184,7 +192,7 @@ fn report(state: &ProcessState, moment: Moment, previous: u64, bprm: Bprm) {
 #[inline(always)]
 pub fn forked(parent: *const u8, child: *const u8) {
     let (parent, child) = (Task::new(parent), Task::new(child));
-    if !child.is_leader() || !is_active() {
+    if !child.is_leader() || !follows() {
         return;
     }
     let parent_tgid = parent.tgid();
@@ -206,13 +214,16 @@ pub fn forked(parent: *const u8, child: *const u8) {
         // Born into another cgroup (CLONE_INTO_CGROUP): no attach event follows.
         crate::hooks::cgroup::moved(&mut state, origin.workload, cgroup);
     }
-    let is_told = spend(state.workload, Budget::Beginnings, moment);
+    let speaks = is_active();
+    let is_told = !speaks || spend(state.workload, Budget::Beginnings, moment);
     state.flags = if is_told { state.flags & !flags::UNTOLD } else { state.flags | flags::UNTOLD };
     if PROCESSES.insert(state.tgid, &state, 0).is_err() {
         count(Hook::Fork, Reason::ProcessTableFull, state.workload);
     }
     if !is_told {
         count(Hook::Fork, Reason::OverBudget, state.workload);
+    }
+    if !is_told || !speaks {
         return;
     }
     send_or_count::<ForkEvent>(&PRIORITY, Hook::Fork, state.workload, |event| {
@@ -230,7 +241,7 @@ pub fn forked(parent: *const u8, child: *const u8) {
 #[inline(always)]
 pub fn exited(task: *const u8) {
     let task = Task::new(task);
-    if !task.group_is_dead() || !is_active() {
+    if !task.group_is_dead() || !follows() {
         return;
     }
     let tgid = task.tgid();
@@ -242,7 +253,7 @@ pub fn exited(task: *const u8) {
         // Another thread, ending at the same time, was first.
         return;
     }
-    if bits & flags::UNTOLD != 0 {
+    if bits & flags::UNTOLD != 0 || !is_active() {
         return;
     }
     let moment = Moment::now();

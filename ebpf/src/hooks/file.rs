@@ -264,6 +264,10 @@ fn touched_by_stranger(touch: &mut Touch) -> bool {
 /// Asks the rules of the workload, and binds it to the secret's destinations if it reads one.
 #[inline(never)]
 pub fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64, key: u64) -> bool {
+    // What another version's programs refuse is not read.
+    if !rules::are_in_charge() {
+        return false;
+    }
     let generation = rules::generation_of(workload);
     let actor = match process {
         Some(process) => rules::actor(process, generation),
@@ -316,6 +320,9 @@ pub fn key_of(dentry: Dentry) -> u64 {
 #[inline(always)]
 fn bind(generation: u32, rule: &SecretRule) {
     let Some(row) = POLICIES.get_ptr_mut(generation) else { return };
+    #[cfg(feature = "next")]
+    // SAFETY: a pointer out of a map is valid until the program ends.
+    crate::emit::add(Some(unsafe { &raw mut (*row).reads }), 1);
     for index in rule.bind {
         let index = usize::from(index);
         if index < BINDINGS {

@@ -1,6 +1,7 @@
 //! Answers to the sensor about its own descriptors: what a file's kernel key is, and which processes were there
 //! before. User space's numbers may differ from the kernel's (overlayfs, btrfs); these are the kernel's.
 
+use cofferdam_abi::ABI_VERSION;
 use cofferdam_abi::hook::Hook;
 use cofferdam_abi::map::{Answer, control, query};
 use cofferdam_abi::process::facts;
@@ -13,6 +14,10 @@ use crate::maps::{ANSWER, CONTROL};
 #[inline(always)]
 pub fn answer(asked: u64, descriptor: u64) {
     let Some(out) = ANSWER.get_ptr_mut(0) else { return };
+    if let Some(slot) = CONTROL.get_ptr_mut(control::VERSION) {
+        // SAFETY: a pointer out of a map is valid until the program ends; only this program writes the slot.
+        unsafe { slot.write(u64::from(ABI_VERSION)) };
+    }
     // SAFETY: a pointer out of a map is valid until the program ends; nobody else writes the slot meanwhile.
     let out = unsafe { &mut *out };
     let file: Option<File<Probed>> = Task::current().descriptor(descriptor);

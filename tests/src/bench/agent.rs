@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -92,6 +93,24 @@ impl AgentOptions {
     }
 }
 
+/// Which build of the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// That of this source.
+    This,
+    /// As the next version may be: with other programs, whose tables have grown.
+    Next,
+}
+
+impl Build {
+    const fn program(self) -> &'static str {
+        match self {
+            Self::This => "cofferdamd",
+            Self::Next => "cofferdamd-next",
+        }
+    }
+}
+
 /// Where one agent has its journal, socket, log and pins.
 #[derive(Debug)]
 struct Folder(PathBuf);
@@ -107,12 +126,21 @@ impl Folder {
 
     /// The agent's program with everything but a configuration.
     fn command(&self) -> Result<Command> {
-        let mut command = Command::new(binary("cofferdamd")?);
+        self.command_of(Build::This)
+    }
+
+    fn command_of(&self, build: Build) -> Result<Command> {
+        let mut command = Command::new(binary(build.program())?);
         command.arg("--state-dir").arg(self.file(STATE));
         command.arg("--socket").arg(self.file("socket"));
         command.arg("--pin-dir").arg(self.file("pins"));
         Ok(command)
     }
+}
+
+fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))?;
+    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
 /// An agent, running or ended. Ended, unloaded and taken away on drop.
@@ -146,10 +174,23 @@ impl Agent {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_again(&mut self) -> Result<()> {
+        self.start_again_as(Build::This)
+    }
+
+    /// As [`Self::start_again`], by this build.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_again_as(&mut self, build: Build) -> Result<()> {
+        self.spawn(build)?;
+        self.wait_until_ready().with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
+    }
+
+    fn spawn(&mut self, build: Build) -> Result<()> {
         let log =
             File::options().create(true).append(true).open(self.log()).context("opening the agent's log")?;
         let words = File::create(self.words()).context("making the file of the agent's words")?;
-        let mut command = self.folder.command()?;
+        let mut command = self.folder.command_of(build)?;
         command.arg("--config").arg(self.folder.file(CONFIG));
         command.env(LOG_LEVEL, if self.options.talkative { "trace" } else { "info" });
         if let Some(folder) = &self.options.policies {
@@ -162,13 +203,28 @@ impl Agent {
             unit::confine(&mut command)?;
         }
         command.process_group(0).stdin(Stdio::null()).stdout(words).stderr(log);
-        let child = self.child.insert(command.spawn().context("starting cofferdamd")?);
+        let child =
+            self.child.insert(command.spawn().with_context(|| format!("starting {}", build.program()))?);
         if let Some(cgroup) = &self.options.cgroup {
             // It looks where it is once its programs are loaded, which takes long.
             fs::write(cgroup.join("cgroup.procs"), child.id().to_string())
                 .with_context(|| format!("moving the agent to {}", cgroup.display()))?;
         }
-        self.wait_until_ready().with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
+        Ok(())
+    }
+
+    /// Starts it again by this build, and kills it after so long, ready or not.
+    ///
+    /// # Errors
+    /// If it cannot be started, or ends by itself before.
+    pub fn start_and_kill(&mut self, build: Build, after: Duration) -> Result<()> {
+        self.spawn(build)?;
+        sleep(after);
+        let child = self.child.as_mut().context("the agent does not run")?;
+        if let Some(status) = child.try_wait().context("looking at the agent")? {
+            bail!("the agent ended: {status}; its log ends with:\n{}", self.log_tail());
+        }
+        self.kill()
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
@@ -207,6 +263,20 @@ impl Agent {
     /// Where its programs and tables are pinned.
     pub fn pins(&self) -> PathBuf {
         self.folder.file("pins")
+    }
+
+    /// The version whose programs and tables are pinned, which is to be one alone, with its programs attached once.
+    ///
+    /// # Errors
+    /// If there is another one.
+    pub fn only_version(&self) -> Result<String> {
+        let pins = self.pins();
+        let mut versions = names_in(&pins)?;
+        versions.retain(|name| name.starts_with('v'));
+        let [version] = &versions[..] else { bail!("there are pins of {versions:?}") };
+        let links = names_in(&pins.join(version).join("links"))?;
+        ensure!(links.len() == 1, "programs are attached {} times: {links:?}", links.len());
+        Ok(version.clone())
     }
 
     /// What it has said on standard output since its last start.

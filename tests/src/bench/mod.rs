@@ -29,7 +29,7 @@ mod vault;
 pub mod wait;
 mod world;
 
-pub use agent::{Agent, AgentOptions};
+pub use agent::{Agent, AgentOptions, Build};
 pub use binaries::binary;
 pub use clock::ClockBehind;
 pub use container::{Container, ContainerBuilder, ExecSession, Helper};

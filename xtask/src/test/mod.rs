@@ -72,8 +72,12 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<()> {
     for stage in &stages {
         setup::ensure(places, stage.needs())?;
     }
+    let plays = stages.iter().any(|stage| stage.runs_scenarios());
+    if plays {
+        build::next_version(places)?;
+    }
     build::kernel_programs(places)?;
-    if stages.iter().any(|stage| stage.runs_scenarios()) {
+    if plays {
         build::user_space(places)?;
     }
     let mut tally = Tally::default();

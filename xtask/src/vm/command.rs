@@ -37,6 +37,7 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<()> {
     let chosen = all.chosen(&options.kernels)?;
     setup::ensure(places, &[Need::Build, Need::Vm])?;
     if !options.no_build {
+        build::next_version(places)?;
         build::everything(places)?;
     }
     let clock = if options.count_instructions { Clock::Instructions } else { Clock::Real };

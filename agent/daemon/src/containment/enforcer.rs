@@ -181,7 +181,11 @@ impl Enforcer {
         }
         self.ask_for_hosts(now);
         self.guard(pipeline);
-        while self.retired.front().is_some_and(|(since, _)| now.as_nanos() - since.as_nanos() > GRACE_NS) {
+        while self
+            .retired
+            .front()
+            .is_some_and(|(since, _)| now.as_nanos().saturating_sub(since.as_nanos()) > GRACE_NS)
+        {
             if let Some((_, compiled)) = self.retired.pop_front() {
                 pipeline.tables.withdraw(&rows(&compiled));
             }
@@ -296,6 +300,24 @@ impl Enforcer {
             // What really enforces each rule is told anew.
             self.dirty.all = true;
         }
+    }
+
+    /// Whether the kernel holds what it shall, and the guard asks our rules.
+    pub fn is_in_force(&self) -> bool {
+        self.failures.is_empty() && self.guarding.trouble().is_none()
+    }
+
+    /// What workloads have read before is not known: each counts as having read whatever a rule of its speaks of.
+    pub fn take_all_for_read(&mut self, pipeline: &mut Pipeline) {
+        for (workload, current) in &self.current {
+            let secrets = current.compiled.iter().flat_map(|compiled| &compiled.secrets);
+            for (key, _) in secrets {
+                if let Err(error) = pipeline.tables.set_read(*workload, key.object) {
+                    tracing::error!(%error, "a workload is not bound by what it may have read before");
+                }
+            }
+        }
+        self.touch_all();
     }
 
     /// Removes what an agent before has left in the kernel and nobody has any more.

@@ -2,10 +2,17 @@
 
 use std::collections::HashSet;
 
-use cofferdam_model::{BootTime, CgroupId, EventId, ProcessKey, Record, WorkloadId};
-use cofferdam_sensor::TableError;
+use cofferdam_model::{BootTime, CgroupId, EventId, Loss, LossReason, ProcessKey, Record, WorkloadId};
+use cofferdam_sensor::abi::count::Count;
+use cofferdam_sensor::abi::key::AccessKey;
+use cofferdam_sensor::{Carried, TableError};
 
 use super::Pipeline;
+
+/// Id of the event that began a counter.
+fn id_of(count: &Count) -> EventId {
+    EventId::new(BootTime::from_nanos(count.first), count.cpu)
+}
 
 impl Pipeline {
     /// Reads the kernel's counters and losses.
@@ -35,10 +42,7 @@ impl Pipeline {
         if !losses.is_empty() {
             self.untold = totals;
         }
-        for mut loss in losses {
-            loss.workload = loss.workload.map(|id| self.state.workload_of(id, CgroupId(id.0)));
-            self.batch.push(Record::Loss(loss));
-        }
+        self.lost(losses);
         for cgroup in self.state.prune(now) {
             self.tables.forget_cgroup(cgroup);
             self.secrets.forget_view(WorkloadId::rooted_at(cgroup));
@@ -47,6 +51,36 @@ impl Pipeline {
             self.ended.workloads.insert(WorkloadId::rooted_at(cgroup));
         }
         Ok(())
+    }
+
+    /// Tells what another version has counted and lost, and what of it could not be taken over.
+    pub fn take_over(&mut self, carried: &Carried, now: BootTime) {
+        self.take_over_accesses(&carried.accesses);
+        for (key, count) in &carried.connections {
+            self.connection(key, id_of(count), count, None, (count.generation, count.rule));
+        }
+        let losses = self.losses.look(&carried.losses, now);
+        self.lost(losses);
+        let unread = ("ring of another version".to_owned(), carried.unread);
+        let left = carried.left.iter().map(|(table, _)| (format!("table {table} of another version"), 1));
+        for (part, count) in left.chain([unread]) {
+            let loss = self.losses.of_the_agent(&part, LossReason::Malformed, count, now, now);
+            self.batch.extend(loss.map(Record::Loss));
+        }
+    }
+
+    /// Tells accesses by the counters of another version, under the ids that they have there.
+    pub fn take_over_accesses(&mut self, counted: &[(AccessKey, Count)]) {
+        for (key, count) in counted {
+            self.access(key, id_of(count), count, &[], None);
+        }
+    }
+
+    fn lost(&mut self, losses: Vec<Loss>) {
+        for mut loss in losses {
+            loss.workload = loss.workload.map(|id| self.state.workload_of(id, CgroupId(id.0)));
+            self.batch.push(Record::Loss(loss));
+        }
     }
 
     /// Finds programs whose end was not seen, because the ring was full: the kernel's own table does not hold them.

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use aya::maps::lpm_trie::Key;
 use cofferdam_abi::map::control;
 use cofferdam_abi::policy::{
-    Assignment, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, SecretKey,
-    SecretRule, assignment,
+    Assignment, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, ReadKey,
+    SecretKey, SecretRule, assignment,
 };
 use cofferdam_model::{BootTime, CgroupId, WorkloadId};
 
@@ -116,6 +116,15 @@ impl Tables {
             found.entry(WorkloadId(key.workload)).or_default().insert(key.object);
         }
         found
+    }
+
+    /// Has a workload count as having read a secret.
+    ///
+    /// # Errors
+    /// If the table is full.
+    pub fn set_read(&mut self, workload: WorkloadId, object: u64) -> Result<(), TableError> {
+        let key = ReadKey { workload: workload.0, object };
+        self.reads.insert(key, 1, 0).map_err(refused("write", "READS"))
     }
 
     /// Forgets what workloads have read that the kernel does not know any more.

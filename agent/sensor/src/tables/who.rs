@@ -9,7 +9,7 @@ use cofferdam_abi::process::ProcessState;
 use cofferdam_model::{CgroupId, FilesystemKey, WorkloadId};
 
 use super::{TableError, Tables, reason, refused};
-use crate::load::maps_dir;
+use crate::pins::Version;
 
 /// Only if there is none yet: what the kernel has counted meanwhile stays (`BPF_NOEXIST`).
 const NEW: u64 = 1;
@@ -26,7 +26,7 @@ impl Residents {
     /// # Errors
     /// If they are not there.
     pub fn open(pin_dir: &Path) -> Result<Self, TableError> {
-        let maps = maps_dir(pin_dir);
+        let maps = Version::own(pin_dir).maps();
         Ok(Self { processes: pinned(&maps, "PROCESSES")?, cgroups: pinned(&maps, "CGROUPS")? })
     }
 

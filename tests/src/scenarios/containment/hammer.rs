@@ -23,7 +23,8 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     let contained =
         Contained::new(&stage.watched_by(&agent), &agent, Kind::Usual, Destination::Address, "hammered")?;
     contained.serves()?;
-    let elsewhere = Listener::tcp4()?.address().to_string();
+    let listener = Listener::tcp4()?;
+    let elsewhere = listener.address().to_string();
     let (files, connections) = (contained.container().starts(ACTOR)?, contained.container().starts(ACTOR)?);
     let (tried, enough) = (AtomicU64::new(0), AtomicBool::new(false));
     let wanted = stage.attempts();
@@ -53,7 +54,13 @@ fn kill_until(agent: &mut Agent, enough: impl Fn() -> bool) -> Result<u32> {
 }
 
 /// Has two processes do the same until it is enough. None of it may go through.
-fn hammer(by: &Helper, step: &str, to: &str, tried: &AtomicU64, enough: &AtomicBool) -> Result<()> {
+pub(super) fn hammer(
+    by: &Helper,
+    step: &str,
+    to: &str,
+    tried: &AtomicU64,
+    enough: &AtomicBool,
+) -> Result<()> {
     while !enough.load(Ordering::Relaxed) {
         let reply = as_one(by.does(step, &[to, &ROUND.to_string(), "2"])?)?;
         ensure!(!reply.ok, "{step}: {}", reply.output);

@@ -12,6 +12,7 @@ mod hammer;
 mod isolate;
 mod kit;
 mod roll_out;
+mod upgrade;
 
 use crate::stage::Scenario;
 
@@ -27,4 +28,5 @@ pub(super) const ALL: &[Scenario] = &[
     bad_input::SCENARIO,
     agent_gone::SCENARIO,
     hammer::SCENARIO,
+    upgrade::SCENARIO,
 ];
