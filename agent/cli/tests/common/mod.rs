@@ -66,8 +66,8 @@ impl Fake {
 }
 
 impl Backend for Fake {
-    fn admits(&self, peer: Peer) -> Result<(), String> {
-        if peer.pid == std::process::id() { Ok(()) } else { Err("this is another process".to_owned()) }
+    fn admits(&self, _: Peer) -> Result<(), String> {
+        Ok(())
     }
 
     fn accesses(&self, filter: &Filter, rows: &mut Rows<'_, AccessRow>) -> Result<Ending, BackendError> {

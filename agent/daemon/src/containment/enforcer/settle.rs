@@ -89,7 +89,6 @@ impl Enforcer {
     }
 
     /// Compiles, installs and assigns, if it is anything new.
-    #[expect(clippy::too_many_arguments, reason = "what one workload shall have, and where to put it")]
     fn put(
         &mut self,
         workload: &Workload,
