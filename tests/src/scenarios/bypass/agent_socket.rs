@@ -15,7 +15,9 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
         outcomes: Outcomes::everywhere(Outcome::Unanswered),
         attack: play,
     },
-);
+)
+// To the agent that all scenarios share, the other one is a container that calls bpf(2) all the time.
+.counting(&["over_budget"]);
 
 /// Where containers have the command line.
 const COMMAND: &str = "/bin/cofferdam";

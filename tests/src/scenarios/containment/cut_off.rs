@@ -8,8 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cofferdam_api::Tier;
 use nix::errno::Errno;
 
-use super::kit::{comes_to_be, holder, reads, secret, watch_for};
-use crate::actor::Reply;
+use super::kit::{comes_to_be, holder, reads, secret, watch_for, within};
 use crate::bench::{Container, Listener, Order};
 use crate::bypass::{PASSWORD, Trace};
 use crate::stage::{PerTier, Scenario, Stage, Went};
@@ -97,11 +96,6 @@ impl Outside {
         ensure!(self.sink.received() == before, "something has left it");
         Ok(())
     }
-}
-
-/// A step of a process that comes from outside: where unix sockets are cut as well, the main process cannot answer.
-fn within(container: &Container, step: &str, args: &[&str]) -> Result<Reply> {
-    Ok(container.exec_session(step, args)?.reply)
 }
 
 fn listens(container: &Container) -> Result<SocketAddr> {

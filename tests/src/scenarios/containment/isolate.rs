@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use nix::errno::Errno;
 
-use super::kit::{below, holder, reads, secret, watch_for};
+use super::kit::{below, holder, secret, watch_for, within};
 use crate::bench::{Listener, Policy};
-use crate::bypass::Trace;
+use crate::bypass::{PASSWORD, Trace};
 use crate::stage::{PerTier, Scenario, Stage, Went};
 
 pub(super) const SCENARIO: Scenario = Scenario::new("containment/isolate", PerTier::SEEN, play);
@@ -38,7 +38,8 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     );
     let policy = Policy::apply(stage.place(), stage.agent()?, DECIDER.0, &spec)?;
     policy.holds(&container, &["db", "out"])?;
-    let connects = |to: &Listener| container.does("connect-tcp", &[&to.address().to_string()]);
+    // Once isolated it does not answer the bench over a unix socket either.
+    let connects = |to: &Listener| within(&container, "connect-tcp", &[&to.address().to_string()]);
     let at: SocketAddr = container.does("listen-tcp", &[])?.went_through()?.parse().context("its address")?;
     let knock = || TcpStream::connect_timeout(&at, PATIENCE);
 
@@ -46,7 +47,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     connects(&permitted)?.went_through().context("before it is read")?;
     knock().context("before it is read")?;
 
-    reads(&container)?;
+    within(&container, "open", &[PASSWORD])?.went_through()?;
     let watched = watch_for(stage, &container, Trace::Connection(permitted.address().port()))?;
     connects(&permitted)?.was_refused_with(Errno::EPERM)?;
     watched.was_denied(DECIDER, 1)?;

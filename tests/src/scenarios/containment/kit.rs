@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use cofferdam_model::{AccessKind, AuditKind, AuditRow, DeniedBy, EnforcedBy, Verdict, WallTime};
 use nix::errno::Errno;
 
+use crate::actor::Reply;
 use crate::bench::container::ACTOR;
 use crate::bench::image::SERVER;
 use crate::bench::wait::Look;
@@ -48,6 +49,11 @@ pub(super) fn attacker_reads(container: &Container) -> Result<()> {
 /// Another program of the image is refused the secret.
 pub(super) fn attacker_is_refused(container: &Container) -> Result<()> {
     container.child_does("open", &[PASSWORD])?.was_refused_with(Errno::EPERM)
+}
+
+/// A step of a process that comes from outside: where unix sockets are cut as well, the main process cannot answer.
+pub(super) fn within(container: &Container, step: &str, args: &[&str]) -> Result<Reply> {
+    Ok(container.exec_session(step, args)?.reply)
 }
 
 /// Waits until something else than before is the case.

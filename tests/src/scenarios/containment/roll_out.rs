@@ -48,7 +48,10 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     ensure!(checked.code == Some(0), "the check of {} ended with {checked:?}", learnt.answer);
     let tested: Tested = answered(&asked(stage, &["-o", "json", "policy", "test", &file, "--since", "1h"])?)?;
     let passes = tested.denied == 0 && tested.undecidable == 0 && tested.allowed >= 2;
-    ensure!(passes, "the test of {} says {tested:?}", learnt.answer);
+    if !passes {
+        let told = asked(stage, &["policy", "test", &file, "--since", "1h", "--all"])?.answer;
+        anyhow::bail!("the test of {} says {tested:?}:\n{told}", learnt.answer);
+    }
     let dry: Applied = answered(&asked(stage, &["-o", "json", "policy", "apply", &file, "--dry-run"])?)?;
     let [row] = dry.rows.as_slice() else { anyhow::bail!("one policy was learnt, and there are {dry:?}") };
     ensure!(row.workloads == [container.workload()], "it is for {:?}", row.workloads);
