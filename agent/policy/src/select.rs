@@ -119,6 +119,11 @@ impl Selector {
         answers.extend(self.unit.iter().map(|it| fits(it, unit, Selection::No)));
         answers.extend(self.cgroup.iter().map(|it| fits(it, Some(&workload.cgroup_path), Selection::No)));
         answers.extend(self.workload.iter().map(|pattern| {
+            // Pods are never called so, whatever their names will be.
+            if pattern.starts_with("container:") && matches!(workload.kind, WorkloadKind::PodContainer { .. })
+            {
+                return Selection::No;
+            }
             let name = workload.name();
             // A name that is not final yet tells nothing, unless every name fits.
             let name = (arrived || pattern == "*").then_some(name.as_str());

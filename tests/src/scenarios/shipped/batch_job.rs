@@ -8,7 +8,7 @@ use super::kit::{Edited, Trial};
 use crate::bench::Listener;
 use crate::bench::container::ACTOR;
 use crate::bypass::{PASSWORD, Trace};
-use crate::stage::{PerTier, Scenario, Stage};
+use crate::stage::{PerTier, Scenario, Stage, Went};
 
 pub(super) const SCENARIO: Scenario = Scenario::new("shipped/batch-job", PerTier::SEEN, play);
 
@@ -27,22 +27,23 @@ fn play(stage: &Stage<'_>) -> Result<()> {
 
     let leaves = || {
         trial.stops(("store", RuleKind::Egress), Trace::Connection(elsewhere.address().port()), || {
-            trial.container().does("connect-tcp", &[&elsewhere.address().to_string()])
+            trial.by_session("connect-tcp", &[&elsewhere.address().to_string()])
         })
     };
     // It has read nothing yet.
     leaves()?;
     trial.may("connect-tcp", &[&to])?;
-    trial.reads_its_secret()?;
-    trial.may("connect-tcp", &[&to])?;
+    trial.may("copy", &[ACTOR, "/tmp/tool"])?;
+    // Once it has read, it does not answer the bench over a unix socket either.
+    trial.reads_its_secret_in_silence()?;
+    trial.by_session("connect-tcp", &[&to])?.went_through()?;
     leaves()?;
 
     trial.stops(("store", RuleKind::Secret), Trace::Access(AccessKind::Open), || {
-        trial.other_program(&["open", PASSWORD])
+        trial.by_session("open", &[PASSWORD])
     })?;
-    trial.may("copy", &[ACTOR, "/tmp/tool"])?;
     trial.stops(("programs", RuleKind::Exec), Trace::Program(BinaryOrigin::Written), || {
-        trial.container().does("run", &["/tmp/tool", "do", "pid"])
+        trial.by_session("run", &["/tmp/tool", "do", "pid"])
     })?;
     trial.ends()
 }

@@ -111,6 +111,22 @@ impl<'s, 't> Trial<'s, 't> {
         Ok(())
     }
 
+    /// The ordinary instance reads its own secret under a rule that isolates: where unix sockets are seen, it can tell
+    /// nobody outside any more, not even the bench.
+    pub(super) fn reads_its_secret_in_silence(&self) -> Result<()> {
+        let read = self.container.does("open", &[PASSWORD]);
+        if self.stage.tier() == Tier::Lsm {
+            ensure!(read.is_err(), "its answer has left it over a unix socket");
+            return Ok(());
+        }
+        read?.went_through().context("an ordinary instance is kept from its secret").map(drop)
+    }
+
+    /// A process that comes from outside takes this step.
+    pub(super) fn by_session(&self, step: &str, args: &[&str]) -> Result<Reply> {
+        Ok(self.container.exec_session(step, args)?.reply)
+    }
+
     /// Another program of the image takes this step.
     pub(super) fn other_program(&self, step: &[&str]) -> Result<Reply> {
         self.container.runs(ACTOR, &[&["do"], step].concat())
