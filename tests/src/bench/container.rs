@@ -270,9 +270,17 @@ impl Container {
     /// # Errors
     /// If runc fails.
     pub fn exec_session(&self, step: &str, args: &[&str]) -> Result<ExecSession> {
+        self.exec_session_by(ACTOR, step, args)
+    }
+
+    /// As [`Self::exec_session`], by a program of the image that does what the actor does.
+    ///
+    /// # Errors
+    /// If runc fails.
+    pub fn exec_session_by(&self, program: &str, step: &str, args: &[&str]) -> Result<ExecSession> {
         let pid_file = self.prepared.folder.join(format!("exec-{}.pid", random::hex_digits(6)?));
         let mut runc = Command::new("runc");
-        runc.arg("exec").arg("--pid-file").arg(&pid_file).args([self.id(), ACTOR, "do", step]).args(args);
+        runc.arg("exec").arg("--pid-file").arg(&pid_file).args([self.id(), program, "do", step]).args(args);
         let done = finish(&mut runc, "running an exec session")?;
         let reply = Reply::in_output(&done.stdout).with_context(|| {
             format!("the exec session ended with {}: {}", done.status, done.stderr.trim())

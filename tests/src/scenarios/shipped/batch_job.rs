@@ -8,7 +8,7 @@ use super::kit::{Edited, Trial};
 use crate::bench::Listener;
 use crate::bench::container::ACTOR;
 use crate::bypass::{PASSWORD, Trace};
-use crate::stage::{PerTier, Scenario, Stage, Went};
+use crate::stage::{PerTier, Scenario, Stage};
 
 pub(super) const SCENARIO: Scenario = Scenario::new("shipped/batch-job", PerTier::SEEN, play);
 
@@ -32,16 +32,15 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     };
     // It has read nothing yet.
     leaves()?;
-    trial.may("connect-tcp", &[&to])?;
-    trial.may("copy", &[ACTOR, "/tmp/tool"])?;
-    // Once it has read, it does not answer the bench over a unix socket either.
-    trial.reads_its_secret_in_silence()?;
-    trial.by_session("connect-tcp", &[&to])?.went_through()?;
+    trial.ordinary_by_session("connect-tcp", &[&to])?;
+    trial.ordinary_by_session("open", &[PASSWORD])?;
+    trial.ordinary_by_session("connect-tcp", &[&to])?;
     leaves()?;
 
     trial.stops(("store", RuleKind::Secret), Trace::Access(AccessKind::Open), || {
         trial.by_session("open", &[PASSWORD])
     })?;
+    trial.ordinary_by_session("copy", &[ACTOR, "/tmp/tool"])?;
     trial.stops(("programs", RuleKind::Exec), Trace::Program(BinaryOrigin::Written), || {
         trial.by_session("run", &["/tmp/tool", "do", "pid"])
     })?;

@@ -111,20 +111,17 @@ impl<'s, 't> Trial<'s, 't> {
         Ok(())
     }
 
-    /// The ordinary instance reads its own secret under a rule that isolates: where unix sockets are seen, it can tell
-    /// nobody outside any more, not even the bench.
-    pub(super) fn reads_its_secret_in_silence(&self) -> Result<()> {
-        let read = self.container.does("open", &[PASSWORD]);
-        if self.stage.tier() == Tier::Lsm {
-            ensure!(read.is_err(), "its answer has left it over a unix socket");
-            return Ok(());
-        }
-        read?.went_through().context("an ordinary instance is kept from its secret").map(drop)
-    }
-
-    /// A process that comes from outside takes this step.
+    /// A process that comes from outside takes this step. Whom a rule isolates answers nobody over a unix socket, where
+    /// those are seen: not even the bench.
     pub(super) fn by_session(&self, step: &str, args: &[&str]) -> Result<Reply> {
         Ok(self.container.exec_session(step, args)?.reply)
+    }
+
+    /// As [`Self::by_session`], and it is the ordinary program.
+    pub(super) fn ordinary_by_session(&self, step: &str, args: &[&str]) -> Result<()> {
+        let done = self.container.exec_session_by(SERVER, step, args)?.reply.went_through();
+        done.with_context(|| format!("an ordinary instance is disturbed: {step} {}", args.join(" ")))
+            .map(drop)
     }
 
     /// Another program of the image takes this step.
