@@ -115,7 +115,7 @@ pub enum Allow {
     /// The word `any`.
     Any,
     /// This.
-    Only(Allowance),
+    Only(Box<Allowance>),
 }
 
 /// Deserialises the word `any`, or else a list or a map of something.
@@ -159,7 +159,7 @@ impl<'de> Deserialize<'de> for Allow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let expected = "a binary, a destination, or the word `any`";
         let form = AnyOr::<Allowance> { expected, of: PhantomData };
-        Ok(deserializer.deserialize_any(form)?.map_or(Self::Any, Self::Only))
+        Ok(deserializer.deserialize_any(form)?.map_or(Self::Any, |it| Self::Only(Box::new(it))))
     }
 }
 

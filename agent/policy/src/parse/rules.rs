@@ -202,7 +202,7 @@ impl Checker<'_> {
         let Placed { value: document::Allow::Only(given), at } = &given.allow else {
             return Some(Allow::Any);
         };
-        let Allowance { binary, cidr, host, set, unix, ports, protocol } = given;
+        let Allowance { binary, cidr, host, set, unix, ports, protocol } = given.as_ref();
         let parts = Parts {
             cidr: cidr.as_ref(),
             host: host.as_ref(),
