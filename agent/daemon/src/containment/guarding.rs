@@ -1,6 +1,7 @@
 //! Tracepoint tier: has the guard hold back opens of the secrets that a rule denies.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cofferdam_guard::{Client, ClientError, What};
@@ -15,7 +16,7 @@ pub struct Guarding {
     binary: PathBuf,
     socket: PathBuf,
     client: Option<Client>,
-    marked: BTreeSet<PathBuf>,
+    marked: BTreeSet<Marked>,
     /// Why it does not do its work, if it does not.
     trouble: Option<String>,
     /// How often it was found to be gone while it was needed.
@@ -29,6 +30,26 @@ pub struct Spot {
     pub path: PathBuf,
     /// All of its file system, not the file alone.
     pub whole: bool,
+}
+
+/// A place as it was when it was marked: another file at the same path has no mark. Device and number alone are not
+/// enough, because numbers are given again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Marked {
+    spot: Spot,
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl Marked {
+    /// `None` if nothing is there.
+    fn of(spot: &Spot) -> Option<Self> {
+        let found = std::fs::metadata(&spot.path).ok()?;
+        // What is done within a file system does not change whether it is marked.
+        let changed = if spot.whole { (0, 0) } else { (found.ctime(), found.ctime_nsec()) };
+        Some(Self { spot: spot.clone(), device: found.dev(), inode: found.ino(), changed })
+    }
 }
 
 /// Ends the guard that an agent on this socket has left, if there is one.
@@ -104,11 +125,17 @@ impl Guarding {
             self.begin(pipeline)?;
         }
         let Some(client) = &mut self.client else { return Ok(()) };
-        for place in places.iter().filter(|place| !self.marked.contains(&place.path)) {
-            let what = if place.whole { What::Filesystem } else { What::File };
-            client.mark_path(what, &place.path)?;
+        let mut marked = BTreeSet::new();
+        for place in places {
+            // Looked at before it is marked: if it is replaced in between, it is marked once more.
+            let found = Marked::of(place);
+            if found.as_ref().is_none_or(|found| !self.marked.contains(found)) {
+                let what = if place.whole { What::Filesystem } else { What::File };
+                client.mark_path(what, &place.path)?;
+            }
+            marked.extend(found);
         }
-        self.marked = places.iter().map(|place| place.path.clone()).collect();
+        self.marked = marked;
         Ok(())
     }
 
