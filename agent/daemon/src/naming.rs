@@ -18,7 +18,7 @@ use crate::pipeline::{Pipeline, environment};
 /// it has made the cgroup, and only milliseconds before the first program runs.
 const EAGER: Duration = Duration::from_millis(2);
 /// How long looks are eager.
-const SETTING_UP: Duration = Duration::from_millis(250);
+pub const SETTING_UP: Duration = Duration::from_millis(250);
 /// Later looks, for a node under load.
 const LATER: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(8)];
 /// Cgroups that wait for their names at a time; beyond it the oldest is given up.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SendError, SyncSender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use cofferdam_api::Socket;
@@ -20,11 +20,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::agent::Agent;
 use crate::backend::Answers;
+use crate::bundle;
+use crate::naming::SETTING_UP;
 
 /// Events handed over at a time.
 const BATCH: usize = 4_096;
 /// How long the reader waits for more before the pipeline commits what it has.
 const LINGER: Duration = Duration::from_millis(10);
+/// The same while a container is being set up: some 10 ms lie between its cgroup and its first program.
+const LINGER_BRIEFLY: Duration = Duration::from_millis(1);
 
 /// What the pipeline is told.
 pub enum Message {
@@ -56,6 +60,7 @@ fn blind(what: &str, without: &str, error: &std::io::Error) -> anyhow::Error {
 pub fn read_rings(mut rings: Rings, to: SyncSender<Message>) -> Result<()> {
     let work = move || {
         let mut malformed = 0;
+        let mut set_up: Option<Instant> = None;
         loop {
             let mut events = Vec::new();
             rings.drain(BATCH, &mut events);
@@ -69,17 +74,30 @@ pub fn read_rings(mut rings: Rings, to: SyncSender<Message>) -> Result<()> {
                 continue;
             }
             let full = events.len() >= BATCH;
+            if events.iter().any(sets_up_a_container) {
+                set_up = Some(Instant::now());
+            }
             if to.send(Message::Events(events, malformed)).is_err() {
                 return;
             }
             if !full {
                 // A moment for more to come: one commit for all of it.
-                thread::sleep(LINGER);
+                let is_pressing = set_up.is_some_and(|since| since.elapsed() < SETTING_UP);
+                thread::sleep(if is_pressing { LINGER_BRIEFLY } else { LINGER });
             }
         }
     };
     thread::Builder::new().name("rings".into()).spawn(work).context("cannot start the ring reader")?;
     Ok(())
+}
+
+/// Whether a policy may be waited for soon.
+fn sets_up_a_container(event: &Event) -> bool {
+    match event {
+        Event::CgroupMade { .. } => true,
+        Event::Exec { process, path, .. } => process.uid == 0 && bundle::is_runtime(path),
+        _ => false,
+    }
 }
 
 /// Tells when the host's mount table has changed.
