@@ -187,3 +187,26 @@ fn workloads_that_no_policy_is_for_are_only_counted() {
     let own = past::accepted(&text.replace(", exclusive: true", "")).remove(0);
     assert!(story.told(&[&own]).is_empty());
 }
+
+#[test]
+fn who_has_no_policy_is_kept_from_the_memory_of_who_has_one() {
+    let text = "apiVersion: cofferdam.dev/v1alpha1\nkind: ContainmentPolicy\nmetadata: { name: p }\n\
+        spec: { selector: { container: web }, environment: { id: env, read: own }, memory: { id: mem, attach: deny } }\n";
+    let policy = past::accepted(text).remove(0);
+    let mut story = Story::of(container("web"));
+    story.known.workloads.push(container("other"));
+    let thief = story.program(Some("/bin/thief"), BinaryOrigin::Image);
+    let runtime = story.program_as(Some("/bin/runc"), BinaryOrigin::Host, Some(false), true);
+    for program in [thief, runtime] {
+        for attach in [false, true] {
+            story.sees(Some(program), Some(TargetRelation::Other), attach, span(1, 1, 1));
+        }
+    }
+    story.accesses.iter_mut().for_each(|access| access.workload = Some(1));
+    insta::assert_snapshot!(story.told(&[&policy]).join("\n"), @r"
+    /bin/thief environment other of docker:web: 1/0/0 p/env
+    /bin/thief memory other of docker:web: 1/0/0 p/mem
+    /bin/runc environment other of docker:web: 0/1/0
+    /bin/runc memory other of docker:web: 0/1/0
+    ");
+}

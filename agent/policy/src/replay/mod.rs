@@ -14,7 +14,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use cofferdam_abi::decide::{self, Actor, Decision};
+use cofferdam_abi::key::InodeKey;
 use cofferdam_abi::policy::{NO_BINDING, row as flag};
+use cofferdam_abi::process::flags;
 use cofferdam_model::{
     AccessKind, AccessMode, Executor, Known, SeenAccess, SeenConnection, SeenExecution, Span, WallTime,
 };
@@ -185,7 +187,7 @@ impl<'a> Replay<'a> {
 
     fn access(&mut self, seen: &SeenAccess) {
         let counted = if seen.earlier { 0 } else { seen.span.count };
-        let Some(world) = self.concerned(seen.workload) else { return self.tally.pass(counted) };
+        let Some(world) = self.concerned(seen.workload) else { return self.from_elsewhere(seen, counted) };
         let (act, judged) = match (world, seen.how) {
             (world, AccessKind::Environ) => (Act::Environment, world.map(|it| self.process(it, seen))),
             (_, AccessKind::Ptrace) if seen.mode != AccessMode::Attach => return,
@@ -202,6 +204,42 @@ impl<'a> Replay<'a> {
             let done = Done { subject, act, object, count: counted, span: seen.span };
             self.tally.add(self.past.known, done, judged);
         }
+    }
+
+    /// A container that no policy concerns reaches into one that has one.
+    fn from_elsewhere(&mut self, seen: &SeenAccess, counted: u64) {
+        let act = match (seen.how, seen.mode) {
+            (AccessKind::Environ, _) => Act::Environment,
+            (AccessKind::Ptrace, AccessMode::Attach) => Act::Memory,
+            _ => return self.tally.pass(counted),
+        };
+        let known = self.past.known;
+        let workload = seen.workload.and_then(|number| known.workloads.get(number as usize));
+        let target = seen.target.and_then(|target| self.worlds.get(target.workload? as usize)?.as_ref());
+        let Some(target) = target.filter(|_| workload.is_some_and(|it| it.kind.is_container())) else {
+            return self.tally.pass(counted);
+        };
+        let judged = match target.is_pending {
+            true => Judged::Undecidable(Lack::Names),
+            false => self.by_target(target, seen),
+        };
+        let subject = Subject { workload: seen.workload, program: seen.program };
+        let object = tally::object(known, seen);
+        if counted != 0 {
+            self.tally.add(known, Done { subject, act, object, count: counted, span: seen.span }, judged);
+        }
+    }
+
+    fn by_target(&self, target: &World, seen: &SeenAccess) -> Judged {
+        let program = seen.program.and_then(|number| self.past.known.programs.get(number as usize));
+        let bits = if program.is_some_and(|it| it.runtime) { flags::RUNTIME } else { 0 };
+        let actor = Actor { generation: 0, flags: bits, facts: 0, binary: InodeKey::default() };
+        let generation = target.compiled.generation;
+        let decision = match seen.how {
+            AccessKind::Environ => decide::environment(&self.tables, &actor, generation, false),
+            _ => decide::memory(&self.tables, &actor, generation),
+        };
+        self.agreed(target, Some(generation), std::iter::once(decision), None)
     }
 
     /// May it open this secret?
