@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use cofferdam_api::{Peer, PolicyOrigin, PolicyText, RefusedFile};
 use cofferdam_model::WallTime;
 use cofferdam_policy::{Acceptance, Policy, parse};
-use folder::Seen;
+use folder::{FolderId, Seen};
 use serde::{Deserialize, Serialize};
 
 use super::disk::{read_json, write_json};
@@ -72,7 +72,11 @@ pub struct Store {
     folder: PathBuf,
     in_force: Vec<InForce>,
     exceptions: Exceptions,
+    /// The policy folder that is gone by; none yet.
+    folder_id: Option<FolderId>,
     seen: BTreeMap<PathBuf, Seen>,
+    /// Policies of the folder that no file of it says any more, and at how many looks on end.
+    unsaid: BTreeMap<String, u32>,
     refused: BTreeMap<PathBuf, RefusedFile>,
 }
 
@@ -91,7 +95,9 @@ impl Store {
             folder,
             in_force: Vec::new(),
             exceptions,
+            folder_id: None,
             seen: BTreeMap::new(),
+            unsaid: BTreeMap::new(),
             refused: BTreeMap::new(),
         };
         for kept in kept {
@@ -135,6 +141,11 @@ impl Store {
         })
     }
 
+    /// Whether it is the folder's to change: not if that says nothing of it any more.
+    fn belongs_to_folder(&self, it: &InForce) -> bool {
+        it.kept.origin == PolicyOrigin::Folder && !self.unsaid.contains_key(&it.kept.name)
+    }
+
     /// Understands a text and says what would be in force; changes nothing.
     ///
     /// # Errors
@@ -142,11 +153,8 @@ impl Store {
     pub fn check(&self, text: &PolicyText, now: WallTime) -> Result<Vec<Policy>, String> {
         let policies = self.parse(&text.source, &text.text, now)?;
         for policy in &policies {
-            let of_folder = self
-                .in_force
-                .iter()
-                .find(|it| it.kept.name == policy.name() && it.kept.origin == PolicyOrigin::Folder);
-            if let Some(it) = of_folder {
+            let same = self.in_force.iter().find(|it| it.kept.name == policy.name());
+            if let Some(it) = same.filter(|it| self.belongs_to_folder(it)) {
                 return Err(format!(
                     "{}: {} comes from {} in the policy folder: change it there",
                     text.source,
@@ -232,13 +240,13 @@ impl Store {
         Ok(confirmed)
     }
 
-    /// Lifts a policy that was applied.
+    /// Lifts a policy that was applied, or of which the folder says nothing any more.
     ///
     /// # Errors
-    /// If there is none such, it comes from the folder, or it cannot be written.
+    /// If there is none such, a file of the folder says it, or it cannot be written.
     pub fn remove(&mut self, name: &str) -> Result<InForce, String> {
         let found = self.find(name).ok_or_else(|| unknown(name))?.clone();
-        if found.kept.origin == PolicyOrigin::Folder {
+        if self.belongs_to_folder(&found) {
             return Err(format!(
                 "{} comes from {} in the policy folder: remove it there",
                 found.kept.name, found.kept.source
