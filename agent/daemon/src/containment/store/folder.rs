@@ -193,6 +193,7 @@ impl Store {
                 applied: same.map_or(now, |same| same.kept.applied),
                 by: None,
                 confirm_until: None,
+                confirm_end: None,
                 replaced: None,
             };
             in_force.push(InForce { policy: policy.clone(), kept });

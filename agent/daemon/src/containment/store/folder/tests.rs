@@ -2,9 +2,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cofferdam_api::{Peer, PolicyText};
+use cofferdam_model::BootTime;
 use tempfile::TempDir;
 
 use super::*;
+use crate::containment::ending::Moment;
 
 const NOW: &str = "2026-11-22T10:00:00Z";
 
@@ -67,7 +69,12 @@ impl Node {
 }
 
 fn open(place: &Path) -> Store {
-    Store::open(place.join("state"), place.join("policies"), NOW.parse().unwrap()).unwrap()
+    let boot = "2c2e4c1e-2c52-4b1f-9d6f-6f0d3e1b2a01".parse().unwrap();
+    Store::open(place.join("state"), place.join("policies"), boot, moment(NOW, 0)).unwrap()
+}
+
+fn moment(wall: &str, seconds: u64) -> Moment {
+    Moment { wall: wall.parse().unwrap(), boot: BootTime::from_nanos(seconds * 1_000_000_000) }
 }
 
 fn text(policies: &[&str]) -> String {
@@ -217,7 +224,7 @@ fn what_the_folder_says_no_more_can_be_lifted_and_replaced_by_hand() {
     node.looks(1);
     node.store.remove("p").unwrap();
     let text = PolicyText { source: "mine.yaml".to_owned(), text: text(&["q"]) };
-    node.store.apply(&text, None, Peer { uid: 0, pid: 1 }, NOW.parse().unwrap()).unwrap();
+    node.store.apply(&text, None, Peer { uid: 0, pid: 1 }, moment(NOW, 0)).unwrap();
     assert_eq!((node.in_force(), node.source("q")), (vec!["q"], Path::new("mine.yaml")));
 }
 
