@@ -219,9 +219,10 @@ impl Store {
         Ok((policies.iter().map(|policy| policy.name().to_owned()).collect(), changes))
     }
 
-    /// Exceptions that have ended by now, each told once.
+    /// Exceptions that have ended by now, each told once; those that are long gone are forgotten.
     pub fn ended(&mut self, now: WallTime) -> Vec<Change> {
         let policies: Vec<&Policy> = self.in_force.iter().map(|it| &it.policy).collect();
+        self.exceptions.forget(&policies, now);
         self.exceptions.end(&policies, now)
     }
 
