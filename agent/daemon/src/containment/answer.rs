@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cofferdam_api::{
     ApplyOptions, BackendError, Containment, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow,
-    Peer, PolicyMode, PolicyRow, PolicyStatus, PolicyText, RuleKind, RuleStatus,
+    Peer, PolicyMode, PolicyRow, PolicyStatus, PolicyText, PolicyTexts, RuleKind, RuleStatus,
 };
 use cofferdam_model::{AuditKind, WallTime};
 use cofferdam_policy::{Effective, Mode, Policy, Selection, exception_key};
@@ -119,6 +119,10 @@ impl Containment for Answers {
         self.line.ask(|agent| {
             Ok(agent.enforcer.store.in_force().iter().map(|it| row(it, &agent.pipeline)).collect())
         })
+    }
+
+    fn policy_texts(&self) -> Result<PolicyTexts, BackendError> {
+        self.line.ask(|agent| Ok(agent.enforcer.store.texts()))
     }
 
     fn policy_status(&self) -> Result<PolicyStatus, BackendError> {

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cofferdam_api::{Peer, PolicyOrigin, PolicyText, RefusedFile};
+use cofferdam_api::{
+    AcceptedException, Peer, PolicyOrigin, PolicyText, PolicyTexts, RefusedFile, TextInForce,
+};
 use cofferdam_model::{BootId, WallTime};
 use cofferdam_policy::{Acceptance, Policy, parse};
 use folder::{FolderId, Seen};
@@ -130,6 +132,22 @@ impl Store {
     /// All of them.
     pub fn in_force(&self) -> &[InForce] {
         &self.in_force
+    }
+
+    /// What they say, each text once, and when exceptions were first accepted.
+    pub fn texts(&self) -> PolicyTexts {
+        let mut names: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+        for Kept { name, source, text, .. } in self.in_force.iter().map(|it| &it.kept) {
+            names.entry((source, text)).or_default().push(name.clone());
+        }
+        let text = |((source, text), names): ((&str, &str), _)| TextInForce {
+            names,
+            text: PolicyText { source: source.to_owned(), text: text.to_owned() },
+        };
+        let accepted = self.exceptions.accepted().iter();
+        let accepted =
+            accepted.map(|(exception, at)| AcceptedException { exception: exception.clone(), at: *at });
+        PolicyTexts { texts: names.into_iter().map(text).collect(), accepted: accepted.collect() }
     }
 
     /// Files that are not in force as they are now.
