@@ -98,7 +98,7 @@ impl Containment for Fake {
         let text = PolicyText { source: "api.yaml".to_owned(), text: IN_FORCE.to_owned() };
         let accepted = AcceptedException {
             exception: "api db: any".to_owned(),
-            at: "2026-10-01T00:00:00Z".parse().expect("a moment"),
+            at: "2026-10-01T00:00:00Z".parse().unwrap(),
         };
         Ok(PolicyTexts {
             texts: vec![TextInForce { names: vec!["api".to_owned()], text }],
