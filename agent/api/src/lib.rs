@@ -35,8 +35,9 @@ pub use live::{Live, Subscription};
 pub use matcher::Matcher;
 pub use orders::{OrderRequest, OrderRow, OrderScope};
 pub use policy::{
-    ApplyOptions, ExceptionStatus, Explanation, FailOpen, MAX_POLICY_BYTES, PolicyMode, PolicyOrigin,
-    PolicyRow, PolicyStatus, PolicyText, RefusedFile, RuleKind, RuleStatus,
+    AcceptedException, ApplyOptions, ExceptionStatus, Explanation, FailOpen, MAX_POLICY_BYTES, PolicyMode,
+    PolicyOrigin, PolicyRow, PolicyStatus, PolicyText, PolicyTexts, RefusedFile, RuleKind, RuleStatus,
+    TextInForce,
 };
 pub use server::{ServeError, serve};
 pub use socket::{BindError, DEFAULT_SOCKET, Socket};

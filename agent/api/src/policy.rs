@@ -92,6 +92,33 @@ pub struct PolicyRow {
     pub confirm_until: Option<WallTime>,
 }
 
+/// What the policies in force say, to check others against.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyTexts {
+    /// The text of every policy.
+    pub texts: Vec<TextInForce>,
+    /// Since when the days of exceptions count, also of policies that are not in force any more.
+    pub accepted: Vec<AcceptedException>,
+}
+
+/// A text of which policies are in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextInForce {
+    /// Which of its policies, each as `namespace/name` or `name`.
+    pub names: Vec<String>,
+    /// The text.
+    pub text: PolicyText,
+}
+
+/// An exception that was accepted once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedException {
+    /// Policy, rule and what it allows, in the words by which the agent knows it again.
+    pub exception: String,
+    /// When.
+    pub at: WallTime,
+}
+
 /// What policies really do on this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyStatus {

@@ -1,5 +1,6 @@
 //! Commands: from the question to the answer.
 
+mod in_force;
 mod orders;
 mod policy;
 mod rollout;

@@ -121,12 +121,40 @@ fn without_an_agent_a_check_looks_at_the_files() {
     assert_eq!(alone.code, 0, "{}", alone.err);
     assert_eq!(
         alone.out,
-        "clean: 1 policy\nnot compared with what runs here, nor with the past: cannot reach the agent at \
+        "clean: 1 policy\nnot compared with what runs and is in force here, nor with the past: cannot reach the agent at \
          /nonexistent/agent.sock: no such file\n"
     );
     let mut named = command(&["policy", "check", "strict.yaml", "--journal", "/nonexistent"]);
     named.current_dir(place.path());
     assert_eq!(answer(named).code, 2, "a journal that was named is to be there");
+}
+
+#[test]
+fn a_check_asks_the_agent_what_is_in_force_and_what_it_has_accepted() {
+    let place = Place::new();
+    let agent = Agent::start(Mood::Well);
+    let check = |text: &str| {
+        fs::write(place.path().join("new.yaml"), text).unwrap();
+        let mut command = agent.command(&["policy", "check", "new.yaml"]);
+        command.current_dir(place.path());
+        answer(command)
+    };
+    let beside = check(&STRICT.replace("name: api", "name: new"));
+    assert_eq!(beside.code, 1, "{}", beside.err);
+    let expected = "finding new/db: api/db: no binary may read payments/db-password by both; api is in force";
+    assert!(beside.out.contains(expected), "{}", beside.out);
+    assert!(beside.out.contains("not compared with what runs here"), "{}", beside.out);
+    let instead = check(STRICT);
+    assert_eq!(instead.code, 0, "it takes the place of the one in force: {}", instead.out);
+
+    let excepting = |expires: &str| {
+        check(&format!(
+            "{STRICT}  exceptions: [ {{ rule: db, allow: any, reason: a, owner: b, expires: {expires} }} ]\n"
+        ))
+    };
+    let again = excepting("2026-11-10T00:00:00Z");
+    assert_eq!(again.code, 2, "{}", again.out);
+    assert!(again.out.contains("more than 30 days after its first acceptance, 2026-10-01"), "{}", again.out);
 }
 
 #[test]

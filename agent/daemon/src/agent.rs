@@ -19,6 +19,7 @@ use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
 use crate::config::Config;
 use crate::containment::answer::Line;
+use crate::containment::ending::Moment;
 use crate::containment::enforcer::Setup;
 use crate::containment::guarding::Guarding;
 use crate::containment::names::Names;
@@ -90,10 +91,12 @@ pub fn run(args: &Args, config: Config) -> Result<End> {
     let naming = Naming::new(runtimes, config.credential_names);
     let (sender, receiver) = mpsc::sync_channel(BATCHES_AHEAD);
     let state = args.state_dir.join("containment");
-    let wall = Wall::new(WallTime::now(), host::boot_time(), wall::passed(&state));
-    let store = Store::open(state.clone(), args.policy_dir.clone(), wall.now(host::boot_time()))
+    let now = Moment { wall: WallTime::now(), boot: host::boot_time() };
+    let wall = Wall::new(now.wall, now.boot, wall::passed(&state));
+    let boot = node.boot.clone();
+    let store = Store::open(state.clone(), args.policy_dir.clone(), boot.clone(), wall.moment(now.boot))
         .context("cannot put the policies of before into force; what the kernel enforces stays so")?;
-    let orders = Orders::open(state.join("orders.json"))?;
+    let orders = Orders::open(state.join("orders.json"), boot, now)?;
     let names = Names::open(state.join("names.jsonl"), resumed);
     let setup = Setup {
         tier: policy_tier(tier),

@@ -31,8 +31,13 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Checks policies against each other and against the workloads of a node.
-pub fn check(policies: &[&Policy], workloads: &[Workload], now: WallTime) -> Vec<Finding> {
+/// Checks policies against each other, against others that are in force, and against the workloads of a node.
+pub fn check(
+    policies: &[&Policy],
+    in_force: &[&Policy],
+    workloads: &[Workload],
+    now: WallTime,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |policy: &Policy, rule: Option<&Rule>, reason: String| {
         findings.push(Finding {
@@ -61,19 +66,23 @@ pub fn check(policies: &[&Policy], workloads: &[Workload], now: WallTime) -> Vec
             }
         }
     }
-    for (a, b) in pairs(policies).filter(|(a, b)| together(a, b, workloads)) {
+    let told = |a: &Policy, b: &Policy, its: &Rule, reason: &str| {
+        let known = in_force.iter().find(|it| [a.name(), b.name()].contains(&it.name()));
+        let known = known.map(|it| format!("; {} is in force", it.name())).unwrap_or_default();
+        format!("{}/{}: {reason}{known}", b.name(), its.id)
+    };
+    for (a, b) in pairs(policies, in_force).filter(|(a, b)| together(a, b, workloads)) {
         for (mine, its) in a.rules().iter().flat_map(|mine| b.rules().iter().map(move |its| (mine, its))) {
             if let Some(reason) = contradiction(mine, its) {
-                find(a, Some(mine), format!("{}/{}: {reason}", b.name(), its.id));
+                find(a, Some(mine), told(a, b, its, &reason));
             }
         }
     }
-    for (a, b) in pairs(policies).filter(|(a, b)| apart(a, b, workloads)) {
+    for (a, b) in pairs(policies, in_force).filter(|(a, b)| apart(a, b, workloads)) {
         for (mine, its) in a.rules().iter().flat_map(|mine| b.rules().iter().map(move |its| (mine, its))) {
             if is_taken(mine, its) {
-                let reason =
-                    format!("{}/{}: its workloads do not read what is exclusive here", b.name(), its.id);
-                findings.push(Finding { policy: a.name().to_owned(), rule: Some(mine.id.clone()), reason });
+                let reason = "its workloads do not read what is exclusive here";
+                find(a, Some(mine), told(a, b, its, reason));
             }
         }
     }
@@ -93,10 +102,16 @@ fn is_taken(mine: &Rule, its: &Rule) -> bool {
     }
 }
 
-fn pairs<'a>(policies: &[&'a Policy]) -> impl Iterator<Item = (&'a Policy, &'a Policy)> {
-    policies
-        .iter()
-        .flat_map(move |a| policies.iter().filter(move |b| a.name() != b.name()).map(move |b| (*a, *b)))
+/// Each of the policies with each other one, and with those in force, both ways round.
+fn pairs<'a>(
+    policies: &[&'a Policy],
+    in_force: &[&'a Policy],
+) -> impl Iterator<Item = (&'a Policy, &'a Policy)> {
+    let of = move |a: &'a Policy, others: &[&'a Policy]| -> Vec<(&'a Policy, &'a Policy)> {
+        others.iter().filter(|b| a.name() != b.name()).map(|b| (a, *b)).collect()
+    };
+    let first = policies.iter().flat_map(move |a| [of(a, policies), of(a, in_force)]);
+    first.chain(in_force.iter().map(move |a| of(a, policies))).flatten()
 }
 
 /// Whether both are for one workload.

@@ -10,8 +10,13 @@ use cofferdam_policy::{Policy, check, explain};
 use kit::{Case, container, parsed, policy, wall};
 
 fn findings(policies: &[Policy], workloads: &[Workload]) -> Vec<String> {
-    let policies: Vec<&Policy> = policies.iter().collect();
-    let found = check(&policies, workloads, wall("2026-11-22T02:00:00Z"));
+    findings_beside(policies, &[], workloads)
+}
+
+fn findings_beside(policies: &[Policy], in_force: &[Policy], workloads: &[Workload]) -> Vec<String> {
+    let (policies, in_force): (Vec<&Policy>, Vec<&Policy>) =
+        (policies.iter().collect(), in_force.iter().collect());
+    let found = check(&policies, &in_force, workloads, wall("2026-11-22T02:00:00Z"));
     found.iter().map(ToString::to_string).collect()
 }
 
@@ -43,6 +48,25 @@ fn what_policies_refuse_each_other_is_found() {
         "secrets: { id: api, secret: api, readers: any, destinations: [{ cidr: 192.0.2.0/24 }] }",
     );
     insta::assert_snapshot!(findings(&[one, two, three], &[container("web")]).join("\n"));
+}
+
+#[test]
+fn what_a_policy_and_those_in_force_refuse_each_other_is_found_but_not_what_these_do_among_themselves() {
+    let new = policy(
+        "new",
+        "secrets: { id: db, secret: db, readers: [{ binary: /app/server }], destinations: [{ cidr: 10.0.0.0/8 }] }",
+    );
+    let old = policy("old", "egress: { id: out, deny: [{ cidr: 0.0.0.0/0 }] }");
+    let older = policy("older", "egress: { id: out, default: deny, allow: [{ cidr: 192.0.2.0/24 }] }");
+    let reader = policy("reader", "secrets: { id: db, secret: db, readers: [{ binary: /bin/sh }] }");
+    assert_eq!(
+        findings_beside(&[new], &[old, older, reader], &[container("web")]),
+        [
+            "new/db: old/out: 10.0.0.0/8 is refused there; old is in force",
+            "new/db: reader/db: no binary may read db by both; reader is in force",
+            "reader/db: new/db: no binary may read db by both; reader is in force",
+        ]
+    );
 }
 
 #[test]

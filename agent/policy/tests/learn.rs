@@ -35,7 +35,7 @@ fn agrees(story: &Story, text: &str) -> Vec<String> {
     let policies: Vec<&Policy> = policies.iter().collect();
     let workloads = &story.known.workloads;
     assert!(workloads.iter().all(|it| policies[0].selects(it) == Selection::Yes), "{text}");
-    assert_eq!(check(&policies, workloads, wall("2026-11-22T01:00:00Z")), [], "{text}");
+    assert_eq!(check(&policies, &[], workloads, wall("2026-11-22T01:00:00Z")), [], "{text}");
     let rows = story.replayed(&policies);
     rows.iter().filter(|row| row.denied > 0).map(|row| format!("{row:?}")).collect()
 }

@@ -7,8 +7,9 @@ mod kit;
 
 use cofferdam_abi::decide::Actor;
 use cofferdam_abi::process::flags;
+use cofferdam_model::BootTime;
 use cofferdam_policy::{Order, OrderSays};
-use kit::{Case, container, minutes, object, policy, process, runtime, wall, written};
+use kit::{Case, container, minutes, object, policy, process, runtime, written};
 
 const SERVER: &str = "secrets: { id: db, secret: db-password, readers: [{ binary: /app/server }] }";
 
@@ -176,15 +177,15 @@ fn a_rule_that_asks_for_it_is_released_when_the_agent_is_lost_and_others_are_not
 
 #[test]
 fn an_order_denies_a_secret_to_all_until_it_ends_and_then_all_is_as_before() {
-    let order = |until: Option<&str>| Order {
+    let order = |until: Option<BootTime>| Order {
         id: "o-1".into(),
         says: OrderSays::DenySecrets([object("db-password"), object("token")].into()),
-        until: until.map(wall),
+        until,
         owner: "alice".into(),
         reason: "leaked".into(),
     };
     let mut case = Case::one(SERVER);
-    case.orders = vec![order(Some("2026-11-22T01:00:00Z"))];
+    case.orders = vec![order(Some(minutes(60)))];
     let world = case.world();
     assert_eq!(world.reads(&process("/app/server"), "db-password"), "denied alice/o-1");
     assert_eq!(world.reads(&process("/app/server"), "token"), "denied alice/o-1");

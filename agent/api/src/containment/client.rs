@@ -4,7 +4,7 @@ use crate::client::absent;
 use crate::wire::Wire;
 use crate::{
     ApplyOptions, Client, ClientError, Explanation, OrderRequest, OrderRow, PolicyRow, PolicyStatus,
-    PolicyText, proto,
+    PolicyText, PolicyTexts, proto,
 };
 
 impl Client {
@@ -34,6 +34,13 @@ impl Client {
     /// The policies in force.
     pub async fn policies(&mut self) -> Result<Vec<PolicyRow>, ClientError> {
         policies(self.containment.policies(proto::PoliciesRequest {}).await?.into_inner())
+    }
+
+    /// What the policies in force say.
+    pub async fn policy_texts(&mut self) -> Result<PolicyTexts, ClientError> {
+        let reply = self.containment.policy_texts(proto::PolicyTextsRequest {}).await?.into_inner();
+        let texts = reply.texts.ok_or_else(|| absent("PolicyTextsReply", "texts"))?;
+        Ok(PolicyTexts::decode(texts)?)
     }
 
     /// What really enforces each rule, and why.

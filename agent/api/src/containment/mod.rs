@@ -7,7 +7,7 @@ pub(crate) use service::Service;
 
 use crate::{
     ApplyOptions, BackendError, Explanation, OrderRequest, OrderRow, Peer, PolicyRow, PolicyStatus,
-    PolicyText,
+    PolicyText, PolicyTexts,
 };
 
 /// Puts policies and orders into force.
@@ -29,6 +29,8 @@ pub trait Containment: Send + Sync + 'static {
     fn remove_policy(&self, name: &str, by: Peer) -> Result<PolicyRow, BackendError>;
     /// The policies in force.
     fn policies(&self) -> Result<Vec<PolicyRow>, BackendError>;
+    /// What the policies in force say, and since when the days of exceptions count.
+    fn policy_texts(&self) -> Result<PolicyTexts, BackendError>;
     /// What really enforces each rule here, and why.
     fn policy_status(&self) -> Result<PolicyStatus, BackendError>;
     /// Which rule decided the event of this id.

@@ -88,6 +88,14 @@ impl<B: Containment> Protocol for Service<B> {
         self.ask(B::policies).await.map(policies)
     }
 
+    async fn policy_texts(
+        &self,
+        _: Request<proto::PolicyTextsRequest>,
+    ) -> Result<Response<proto::PolicyTextsReply>, Status> {
+        let texts = self.ask(B::policy_texts).await?;
+        Ok(Response::new(proto::PolicyTextsReply { texts: Some(texts.encode()) }))
+    }
+
     async fn policy_status(
         &self,
         _: Request<proto::PolicyStatusRequest>,

@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use super::{Field, Malformed, Problem, Wire, wire};
 use crate::{
-    ApplyOptions, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow, OrderScope, PolicyRow,
-    PolicyStatus, PolicyText, RefusedFile, RuleStatus, proto,
+    AcceptedException, ApplyOptions, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow,
+    OrderScope, PolicyRow, PolicyStatus, PolicyText, PolicyTexts, RefusedFile, RuleStatus, TextInForce,
+    proto,
 };
 
 wire! {
     PolicyText { source, text }
     ApplyOptions { dry_run, confirm_within }
     PolicyRow { name, namespace, mode, origin, source, applied, by, rules, workloads, confirm_until }
+    PolicyTexts { texts, accepted }
+    TextInForce { names, text }
+    AcceptedException { exception, at }
     PolicyStatus { rules, exceptions, pending, refused, fail_open }
     RuleStatus { policy, rule, kind, mode, workload, effective, why, late_bind }
     ExceptionStatus { policy, rule, allow, reason, owner, accepted, expires, expired }

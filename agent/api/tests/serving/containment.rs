@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use cofferdam_api::{
-    ApplyOptions, BackendError, ClientError, Containment, Explanation, MAX_POLICY_BYTES, OrderRequest,
-    OrderRow, OrderScope, Peer, PolicyMode, PolicyOrigin, PolicyRow, PolicyStatus, PolicyText,
+    AcceptedException, ApplyOptions, BackendError, ClientError, Containment, Explanation, MAX_POLICY_BYTES,
+    OrderRequest, OrderRow, OrderScope, Peer, PolicyMode, PolicyOrigin, PolicyRow, PolicyStatus, PolicyText,
+    PolicyTexts, TextInForce,
 };
 use cofferdam_model::{Verdict, WallTime};
 
@@ -62,6 +63,12 @@ impl Containment for Fake {
 
     fn policies(&self) -> Result<Vec<PolicyRow>, BackendError> {
         Err(BackendError::NotReady)
+    }
+
+    fn policy_texts(&self) -> Result<PolicyTexts, BackendError> {
+        let accepted = AcceptedException { exception: "web ex: any".into(), at: WallTime::from_nanos(7) };
+        let in_force = TextInForce { names: vec!["shop/web".into()], text: text("kind: x") };
+        Ok(PolicyTexts { texts: vec![in_force], accepted: vec![accepted] })
     }
 
     fn policy_status(&self) -> Result<PolicyStatus, BackendError> {
@@ -140,6 +147,12 @@ async fn a_question_about_policies_is_answered_beside_all_others() {
     let agent = Agent::start();
     let mut client = agent.client().await;
     assert_eq!(client.policy_status().await.unwrap().pending, ["shop/web-1/app"]);
+    let texts = client.policy_texts().await.unwrap();
+    assert_eq!(
+        (&*texts.texts[0].names, &texts.texts[0].text),
+        (&["shop/web".to_owned()][..], &text("kind: x"))
+    );
+    assert_eq!((&*texts.accepted[0].exception, texts.accepted[0].at.as_nanos()), ("web ex: any", 7));
     assert_eq!(client.doctor().await.unwrap().kernel, "6.12");
     assert_eq!(client.explain("e-1").await.unwrap().event, "e-1");
     assert_eq!(client.orders().await.unwrap(), []);

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Run;
+use super::in_force::InForce;
 use crate::args::{Check, Format, Learn, Past, Replay, between};
 use crate::failure::{BadUsage, Outcome};
 use crate::show;
@@ -73,6 +74,8 @@ pub(crate) struct Checked {
     pub(crate) tested: Option<Tested>,
     /// Why nothing is said of the past.
     pub(crate) without_past: Option<String>,
+    /// Why nothing is said of the policies in force.
+    pub(crate) without_in_force: Option<String>,
     /// The policies' names.
     pub(crate) policies: Vec<String>,
 }
@@ -80,9 +83,19 @@ pub(crate) struct Checked {
 impl Run<'_> {
     pub(super) fn check(&mut self, check: &Check, now: WallTime) -> Result<Outcome> {
         let mut checked = Checked::default();
+        let texts = policy_files::read(&check.files)?;
+        let in_force = match self.options.journal {
+            // A copied journal tells of another time or node.
+            Some(_) => InForce::default(),
+            None => self.in_force(now).unwrap_or_else(|error| {
+                checked.without_in_force = Some(crate::failure::in_one_line(&error));
+                InForce::default()
+            }),
+        };
         let mut policies = Vec::new();
-        for text in policy_files::read(&check.files)? {
-            match parsed(&text.source, &text.text, now) {
+        for text in texts {
+            let acceptance = Acceptance { now, first: &in_force.accepted };
+            match parse(Path::new(&text.source), &text.text, acceptance) {
                 Ok(more) => policies.extend(more),
                 Err(Refused(refusals)) => checked.refusals.extend(refusals),
             }
@@ -102,7 +115,10 @@ impl Run<'_> {
             Err(error) if self.options.journal.is_some() => return Err(error),
             Err(error) => checked.without_past = Some(crate::failure::in_one_line(&error)),
         }
-        checked.findings = cofferdam_policy::check(&policies, &workloads, now);
+        // What is checked takes the place of what has its name.
+        let is_replaced = |it: &&Policy| policies.iter().any(|policy| policy.name() == it.name());
+        let beside: Vec<&Policy> = in_force.policies.iter().filter(|it| !is_replaced(it)).collect();
+        checked.findings = cofferdam_policy::check(&policies, &beside, &workloads, now);
         let outcome = checked.outcome();
         match self.options.output {
             Format::Json => output::document(self.out, &checked.document())?,
@@ -257,13 +273,9 @@ impl Checked {
             "denied": denied,
             "past": self.tested.as_ref().map(|tested| &tested.summary),
             "without_past": self.without_past,
+            "without_in_force": self.without_in_force,
         })
     }
-}
-
-fn parsed(source: &str, text: &str, now: WallTime) -> Result<Vec<Policy>, Refused> {
-    // What an agent has accepted before is only known to that agent.
-    parse(Path::new(source), text, Acceptance { now, first: &BTreeMap::new() })
 }
 
 /// The policies of files, or all that is wrong with them.
@@ -271,7 +283,9 @@ fn accepted(files: &[std::path::PathBuf], now: WallTime) -> Result<Vec<Policy>> 
     let mut policies = Vec::new();
     let mut refused = Vec::new();
     for text in policy_files::read(files)? {
-        match parsed(&text.source, &text.text, now) {
+        // What an agent has accepted before does not matter for what would have been.
+        let acceptance = Acceptance { now, first: &BTreeMap::new() };
+        match parse(Path::new(&text.source), &text.text, acceptance) {
             Ok(more) => policies.extend(more),
             Err(reasons) => refused.push(reasons.to_string()),
         }

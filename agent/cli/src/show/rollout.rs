@@ -128,14 +128,27 @@ pub(crate) fn checked(checked: &Checked, screen: Screen) -> Vec<Line> {
             .with(PLAIN, format!(" in {}", count_of_policies(checked.policies.len()))),
         (refused, _) => Line::of(BAD, count_of(refused as u64, "refusal")),
     });
-    match (&checked.tested, &checked.without_past) {
-        (Some(tested), _) => lines.extend(summary(&tested.summary)),
-        (None, Some(why)) => {
-            lines.push(Line::of(DIM, format!("not compared with what runs here, nor with the past: {why}")));
-        }
-        (None, None) => {}
+    if let Some(tested) = &checked.tested {
+        lines.extend(summary(&tested.summary));
     }
+    lines.extend(not_compared(checked).into_iter().map(|line| Line::of(DIM, line)));
     lines
+}
+
+/// What the files were not compared with, and why.
+fn not_compared(checked: &Checked) -> Vec<String> {
+    match (&checked.without_past, &checked.without_in_force) {
+        (Some(past), Some(in_force)) if past == in_force => {
+            vec![format!("not compared with what runs and is in force here, nor with the past: {past}")]
+        }
+        (past, in_force) => {
+            let past =
+                past.iter().map(|why| format!("not compared with what runs here, nor with the past: {why}"));
+            let in_force =
+                in_force.iter().map(|why| format!("not compared with what is in force here: {why}"));
+            past.chain(in_force).collect()
+        }
+    }
 }
 
 /// `api/db would deny what happened once, at … UTC: in shop/web-1/app /bin/sh read volume/creds:password`.

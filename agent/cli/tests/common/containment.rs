@@ -1,13 +1,30 @@
 //! The same agent, asked about policies and orders: it keeps nothing, and tells back what it was told.
 
 use cofferdam_api::{
-    ApplyOptions, BackendError, Containment, Explanation, OrderRequest, OrderRow, Peer, PolicyOrigin,
-    PolicyRow, PolicyStatus, PolicyText,
+    AcceptedException, ApplyOptions, BackendError, Containment, Explanation, OrderRequest, OrderRow, Peer,
+    PolicyOrigin, PolicyRow, PolicyStatus, PolicyText, PolicyTexts, TextInForce,
 };
 use cofferdam_model::{Verdict, WallTime};
 
 use super::samples::{self, containment};
 use super::{Fake, Mood};
+
+/// The policy in force; the text holds another one that is not.
+const IN_FORCE: &str = "\
+apiVersion: cofferdam.dev/v1alpha1
+kind: ContainmentPolicy
+metadata: { name: api }
+spec:
+  selector: { workload: 'default/*' }
+  secrets: [ { id: db, secret: payments/db-password, readers: [ { binary: /bin/psql } ] } ]
+---
+apiVersion: cofferdam.dev/v1alpha1
+kind: ContainmentPolicy
+metadata: { name: gone }
+spec:
+  selector: { workload: 'default/*' }
+  secrets: [ { id: db, secret: payments/db-password, readers: [ { binary: /bin/other } ] } ]
+";
 
 /// A policy whose text says `bad` is refused.
 fn refusal(text: &PolicyText) -> Option<BackendError> {
@@ -72,6 +89,21 @@ impl Containment for Fake {
 
     fn policies(&self) -> Result<Vec<PolicyRow>, BackendError> {
         Ok(if self.mood == Mood::Starting { vec![] } else { containment::policies() })
+    }
+
+    fn policy_texts(&self) -> Result<PolicyTexts, BackendError> {
+        if self.mood == Mood::Starting {
+            return Err(BackendError::NotReady);
+        }
+        let text = PolicyText { source: "api.yaml".to_owned(), text: IN_FORCE.to_owned() };
+        let accepted = AcceptedException {
+            exception: "api db: any".to_owned(),
+            at: "2026-10-01T00:00:00Z".parse().unwrap(),
+        };
+        Ok(PolicyTexts {
+            texts: vec![TextInForce { names: vec!["api".to_owned()], text }],
+            accepted: vec![accepted],
+        })
     }
 
     fn policy_status(&self) -> Result<PolicyStatus, BackendError> {

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use cofferdam_api::{
     ApplyOptions, BackendError, Containment, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow,
-    Peer, PolicyMode, PolicyRow, PolicyStatus, PolicyText, RuleKind, RuleStatus,
+    Peer, PolicyMode, PolicyRow, PolicyStatus, PolicyText, PolicyTexts, RuleKind, RuleStatus,
 };
-use cofferdam_model::AuditKind;
+use cofferdam_model::{AuditKind, WallTime};
 use cofferdam_policy::{Effective, Mode, Policy, Selection, exception_key};
 use cofferdam_sensor::abi::hook::{Hook, Reason};
 
 use super::cut::destroy_sockets;
+use super::ending::Moment;
 use super::enforcer::Enforcer;
 use super::explain;
 use super::orders::{concerns, described};
@@ -68,7 +69,12 @@ impl Containment for Answers {
                 let row = |policy: &Policy| dry_row(policy, &text.source, wall, by, &agent.pipeline);
                 return Ok(policies.iter().map(row).collect());
             }
-            let (names, changes) = agent.enforcer.store.apply(&text, options.confirm_within, by, wall)?;
+            let (names, changes) = agent.enforcer.store.apply(
+                &text,
+                options.confirm_within,
+                by,
+                agent.enforcer.wall.moment(now),
+            )?;
             let records = agent.enforcer.changed(changes, Some(by), now);
             agent.pipeline.add(records);
             agent.enforce(now);
@@ -115,6 +121,10 @@ impl Containment for Answers {
         })
     }
 
+    fn policy_texts(&self) -> Result<PolicyTexts, BackendError> {
+        self.line.ask(|agent| Ok(agent.enforcer.store.texts()))
+    }
+
     fn policy_status(&self) -> Result<PolicyStatus, BackendError> {
         self.line.ask(|agent| Ok(status(&agent.enforcer, &agent.pipeline)))
     }
@@ -128,8 +138,9 @@ impl Containment for Answers {
         let order = order.clone();
         self.line.ask(move |agent| {
             let now = host::boot_time();
-            let wall = agent.enforcer.wall.now(now);
-            let row = agent.enforcer.orders.add(&order, by, wall).map_err(|error| format!("{error:#}"))?;
+            // Not the clock that only goes forward: who gives an order reads the same one.
+            let moment = Moment { wall: WallTime::now(), boot: now };
+            let row = agent.enforcer.orders.add(&order, by, moment).map_err(|error| format!("{error:#}"))?;
             agent.pipeline.add([audit(AuditKind::Contained, &row.id, None, Some(by), described(&row), now)]);
             agent.enforcer.touch_all();
             agent.enforce(now);
@@ -227,13 +238,7 @@ fn row(it: &InForce, pipeline: &Pipeline) -> PolicyRow {
     }
 }
 
-fn dry_row(
-    policy: &Policy,
-    source: &str,
-    now: cofferdam_model::WallTime,
-    by: Peer,
-    pipeline: &Pipeline,
-) -> PolicyRow {
+fn dry_row(policy: &Policy, source: &str, now: WallTime, by: Peer, pipeline: &Pipeline) -> PolicyRow {
     let (namespace, name) = split(policy.name());
     PolicyRow {
         name,

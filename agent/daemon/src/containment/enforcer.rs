@@ -165,10 +165,10 @@ impl Enforcer {
         self.wall.read(cofferdam_model::WallTime::now(), now);
         let wall = self.wall.now(now);
         let mut changes = self.store.look(wall);
-        changes.extend(self.store.roll_back(wall));
+        changes.extend(self.store.roll_back(self.wall.moment(now)));
         changes.extend(self.store.ended(wall));
         let mut records = self.changed(changes, None, now);
-        for id in self.orders.ended(wall) {
+        for id in self.orders.ended(now) {
             match self.orders.remove(&id) {
                 Ok(Some(row)) => {
                     self.dirty.all = true;

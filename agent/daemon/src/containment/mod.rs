@@ -4,6 +4,7 @@ pub mod answer;
 pub mod binaries;
 pub mod cut;
 mod disk;
+pub mod ending;
 pub mod enforcer;
 mod exceptions;
 mod explain;

@@ -1,22 +1,24 @@
 //! Orders: somebody contains a workload or takes a credential away, at once and independent of any file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cofferdam_api::{OrderRequest, OrderRow, OrderScope, Peer};
-use cofferdam_model::{WallTime, Workload, glob};
+use cofferdam_model::{BootId, BootTime, Workload, glob};
 use cofferdam_policy::{Object, Order, OrderSays};
 use serde::{Deserialize, Serialize};
 
 use super::disk::write_whole;
+use super::ending::{Ending, Moment};
 use super::wall::to_second;
 
 /// The orders in force, on disk and in memory.
 #[derive(Debug)]
 pub struct Orders {
     file: PathBuf,
+    boot: BootId,
     kept: Kept,
 }
 
@@ -26,21 +28,36 @@ struct Kept {
     /// The number of the last order that was given: the audit must not tell two by one name.
     last: u64,
     rows: Vec<OrderRow>,
+    /// When those that end do, by their ids.
+    #[serde(default)]
+    ends: BTreeMap<String, Ending>,
 }
 
 impl Orders {
-    /// Those that were in force when the agent ended.
+    /// Those that were in force when the agent ended; the moment as the clocks say it.
     ///
     /// # Errors
     /// If they cannot be read: an order is never lifted because of that.
-    pub fn open(file: PathBuf) -> Result<Self> {
-        let kept = match fs::read(&file) {
+    pub fn open(file: PathBuf, boot: BootId, now: Moment) -> Result<Self> {
+        let kept: Kept = match fs::read(&file) {
             Ok(text) => serde_json::from_slice(&text)
                 .with_context(|| format!("the orders in {} cannot be understood", file.display()))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kept::default(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
         };
-        Ok(Self { file, kept })
+        let end = |row: &OrderRow| {
+            let ending = Ending::resumed(kept.ends.get(&row.id), row.since, row.until?, &boot, now);
+            Some((row.id.clone(), ending))
+        };
+        let ends: BTreeMap<String, Ending> = kept.rows.iter().filter_map(end).collect();
+        let is_noted = ends == kept.ends;
+        let mut orders = Self { file, boot, kept: Kept { ends, ..kept } };
+        if !is_noted && let Err(error) = orders.write(orders.kept.clone()) {
+            tracing::warn!(
+                "an agent that starts again asks the wall clock once more when orders end: {error:#}"
+            );
+        }
+        Ok(orders)
     }
 
     /// All of them.
@@ -48,11 +65,20 @@ impl Orders {
         &self.kept.rows
     }
 
-    /// Takes an order; it is on disk before it is in force.
+    /// Takes an order; it is on disk before it is in force. The moment as the clocks say it.
     ///
     /// # Errors
-    /// If it cannot be written.
-    pub fn add(&mut self, order: &OrderRequest, by: Peer, now: WallTime) -> Result<OrderRow> {
+    /// If its end has passed, or it cannot be written.
+    pub fn add(&mut self, order: &OrderRequest, by: Peer, now: Moment) -> Result<OrderRow> {
+        if let Some(until) = order.until {
+            ensure!(
+                until > now.wall,
+                "the order of {} shall end at {}, which has passed: it is {} here; name a later end, or none",
+                order.owner,
+                to_second(until),
+                to_second(now.wall)
+            );
+        }
         let last = self.kept.last + 1;
         let row = OrderRow {
             id: format!("order-{last}"),
@@ -62,14 +88,15 @@ impl Orders {
             until: order.until,
             owner: order.owner.clone(),
             reason: order.reason.clone(),
-            since: now,
+            since: now.wall,
             by,
             sockets_destroyed: 0,
             notes: Vec::new(),
         };
-        let mut rows = self.kept.rows.clone();
+        let Kept { mut rows, mut ends, .. } = self.kept.clone();
+        ends.extend(row.until.map(|until| (row.id.clone(), Ending::new(until, &self.boot, now))));
         rows.push(row.clone());
-        self.write(Kept { last, rows })?;
+        self.write(Kept { last, rows, ends })?;
         Ok(row)
     }
 
@@ -83,7 +110,7 @@ impl Orders {
         row.sockets_destroyed += destroyed;
         row.notes.extend(notes);
         let noted = row.clone();
-        self.write(Kept { rows, ..self.kept })?;
+        self.write(Kept { rows, ..self.kept.clone() })?;
         Ok(Some(noted))
     }
 
@@ -97,14 +124,16 @@ impl Orders {
         if gone.is_empty() {
             return Ok(None);
         }
-        self.write(Kept { rows: kept, ..self.kept })?;
+        let mut ends = self.kept.ends.clone();
+        ends.remove(id);
+        self.write(Kept { rows: kept, ends, ..self.kept })?;
         Ok(gone.into_iter().next())
     }
 
     /// Orders that have ended by now.
-    pub fn ended(&self, now: WallTime) -> Vec<String> {
-        let ended = |row: &&OrderRow| row.until.is_some_and(|until| until <= now);
-        self.kept.rows.iter().filter(ended).map(|row| row.id.clone()).collect()
+    pub fn ended(&self, now: BootTime) -> Vec<String> {
+        let ended = self.kept.ends.iter().filter(|(_, end)| end.at() <= now);
+        ended.map(|(id, _)| id.clone()).collect()
     }
 
     fn write(&mut self, kept: Kept) -> Result<()> {
@@ -116,7 +145,8 @@ impl Orders {
 
     /// What they say to one workload.
     pub fn concerning(&self, workload: &Workload, objects: &[Object]) -> Vec<Order> {
-        self.kept.rows.iter().flat_map(|row| of_row(row, workload, objects)).collect()
+        let end = |row: &OrderRow| self.kept.ends.get(&row.id).map(Ending::at);
+        self.kept.rows.iter().flat_map(|row| of_row(row, end(row), workload, objects)).collect()
     }
 }
 
@@ -137,7 +167,7 @@ pub fn concerns(scope: &OrderScope, workload: &Workload) -> bool {
     }
 }
 
-fn of_row(row: &OrderRow, workload: &Workload, objects: &[Object]) -> Vec<Order> {
+fn of_row(row: &OrderRow, until: Option<BootTime>, workload: &Workload, objects: &[Object]) -> Vec<Order> {
     if !concerns(&row.scope, workload) {
         return Vec::new();
     }
@@ -151,7 +181,7 @@ fn of_row(row: &OrderRow, workload: &Workload, objects: &[Object]) -> Vec<Order>
     let order = |says| Order {
         id: row.id.clone(),
         says,
-        until: row.until,
+        until,
         owner: row.owner.clone(),
         reason: row.reason.clone(),
     };
@@ -175,6 +205,15 @@ fn is_named(object: &Object, pattern: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn open(file: &std::path::Path, now: Moment) -> Orders {
+        let boot = "2c2e4c1e-2c52-4b1f-9d6f-6f0d3e1b2a01".parse().unwrap();
+        Orders::open(file.to_owned(), boot, now).unwrap()
+    }
+
+    fn at(wall: &str, seconds: u64) -> Moment {
+        Moment { wall: wall.parse().unwrap(), boot: BootTime::from_nanos(seconds * 1_000_000_000) }
+    }
+
     fn request(workload: Option<&str>) -> OrderRequest {
         let workload = workload.map(str::to_owned);
         OrderRequest {
@@ -190,13 +229,13 @@ mod tests {
     fn no_order_ever_has_the_name_of_another_also_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let (file, by) = (folder.path().join("orders.json"), Peer { uid: 0, pid: 1 });
-        let now = "2026-11-22T10:00:00Z".parse().unwrap();
-        let mut orders = Orders::open(file.clone()).unwrap();
+        let now = at("2026-11-22T10:00:00Z", 600);
+        let mut orders = open(&file, now);
         assert_eq!(orders.add(&request(None), by, now).unwrap().id, "order-1");
         orders.remove("order-1").unwrap();
         assert_eq!(orders.add(&request(None), by, now).unwrap().id, "order-2");
         orders.remove("order-2").unwrap();
-        let mut orders = Orders::open(file).unwrap();
+        let mut orders = open(&file, now);
         assert!(orders.rows().is_empty());
         assert_eq!(orders.add(&request(None), by, now).unwrap().id, "order-3");
     }
@@ -204,10 +243,48 @@ mod tests {
     #[test]
     fn the_audit_tells_what_is_taken_from_whom_until_when_and_by_whose_decision() {
         let folder = tempfile::tempdir().unwrap();
-        let mut orders = Orders::open(folder.path().join("orders.json")).unwrap();
-        let (by, now) = (Peer { uid: 0, pid: 1 }, "2026-11-22T10:00:00Z".parse().unwrap());
+        let (by, now) = (Peer { uid: 0, pid: 1 }, at("2026-11-22T10:00:00Z", 600));
+        let mut orders = open(&folder.path().join("orders.json"), now);
         let row = orders.add(&request(Some("shop/*")), by, now).unwrap();
         let expected = "volume/creds from shop/*, until 2026-11-22 12:00:00 UTC; oncall: leaked";
         assert_eq!(described(&row), expected);
+    }
+
+    #[test]
+    fn an_order_lasts_as_long_as_it_was_given_for_whatever_the_wall_clock_says_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, by) = (folder.path().join("orders.json"), Peer { uid: 0, pid: 1 });
+        let mut orders = open(&file, at("2026-11-22T10:00:00Z", 600));
+        orders.add(&request(None), by, at("2026-11-22T10:00:00Z", 600)).unwrap();
+        let second = |seconds: u64| BootTime::from_nanos(seconds * 1_000_000_000);
+        for orders in [orders, open(&file, at("2099-01-01T00:00:00Z", 700))] {
+            assert_eq!(orders.ended(second(600 + 7_199)), [""; 0]);
+            assert_eq!(orders.ended(second(600 + 7_200)), ["order-1"]);
+        }
+    }
+
+    #[test]
+    fn an_order_that_an_agent_before_has_noted_by_the_wall_clock_alone_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, by) = (folder.path().join("orders.json"), Peer { uid: 0, pid: 1 });
+        let now = at("2026-11-22T10:00:00Z", 600);
+        let mut orders = open(&file, now);
+        orders.add(&request(None), by, now).unwrap();
+        let mut noted: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        noted.as_object_mut().unwrap().remove("ends").unwrap();
+        fs::write(&file, noted.to_string()).unwrap();
+        let orders = open(&file, at("2026-11-22T11:00:00Z", 5));
+        assert_eq!(orders.ended(BootTime::from_nanos(3_604_999_999_999)), [""; 0]);
+        assert_eq!(orders.ended(BootTime::from_nanos(3_605_000_000_000)), ["order-1"]);
+    }
+
+    #[test]
+    fn an_end_that_has_passed_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = at("2026-11-22T12:00:00Z", 600);
+        let mut orders = open(&folder.path().join("orders.json"), now);
+        let refused = orders.add(&request(None), Peer { uid: 0, pid: 1 }, now).unwrap_err().to_string();
+        assert!(refused.contains("2026-11-22 12:00:00 UTC, which has passed"), "{refused}");
+        assert!(orders.rows().is_empty());
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use cofferdam_model::{BootTime, Clock, WallTime};
 
 use super::disk::write_whole;
+use super::ending::Moment;
 
 /// The latest moment that an agent has seen, in the state folder.
 const PASSED: &str = "passed";
@@ -57,6 +58,11 @@ impl Wall {
     /// The moment.
     pub fn now(&self, now: BootTime) -> WallTime {
         self.clock.wall(now)
+    }
+
+    /// The moment by both clocks.
+    pub fn moment(&self, now: BootTime) -> Moment {
+        Moment { wall: self.now(now), boot: now }
     }
 }
 

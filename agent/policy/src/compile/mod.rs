@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use cofferdam_abi::key::InodeKey;
 use cofferdam_abi::map;
 use cofferdam_abi::policy as rows;
-use cofferdam_model::{BootTime, Clock, SecretRef, WallTime, Workload};
+use cofferdam_model::{BootTime, Clock, SecretRef, Workload};
 
 use crate::Policy;
 use active::Active;
@@ -91,8 +91,8 @@ pub struct Order {
     pub id: String,
     /// What it says.
     pub says: OrderSays,
-    /// Until when; `None`: until it is released.
-    pub until: Option<WallTime>,
+    /// Until when, by the clock that nobody sets; `None`: until it is released.
+    pub until: Option<BootTime>,
     /// Who gave it.
     pub owner: String,
     /// Why.
@@ -210,7 +210,7 @@ impl Context<'_> {
 
     /// When an order ends; 0 if it has.
     fn end_of(&self, order: &Order) -> u64 {
-        let until = order.until.map_or(rows::FOREVER, |until| self.input.clock.boot(until).as_nanos());
+        let until = order.until.map_or(rows::FOREVER, BootTime::as_nanos);
         if until > self.input.now.as_nanos() { until } else { 0 }
     }
 

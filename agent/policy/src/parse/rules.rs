@@ -188,9 +188,12 @@ impl Checker<'_> {
             }
         };
         let key = exception_key(&self.policy, &rule.id, &allow);
-        let accepted = self.acceptance.first.get(&key).copied().unwrap_or(self.acceptance.now);
+        let before = self.acceptance.first.get(&key).copied();
+        let accepted = before.unwrap_or(self.acceptance.now);
         if expires.before(EXCEPTION_MAX) > accepted {
-            let reason = format!("{expires} is more than 30 days after its first acceptance, {accepted}");
+            let renewal = before.map_or("", |_| "; it is new again once no policy has had it for 30 days");
+            let reason =
+                format!("{expires} is more than 30 days after its first acceptance, {accepted}{renewal}");
             self.refuse(given.expires.at, "exceptions.expires", reason);
         }
         let (reason, owner) = (given.reason.value.clone(), given.owner.value.clone());

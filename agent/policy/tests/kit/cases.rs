@@ -4,7 +4,7 @@ use cofferdam_policy::{Order, OrderSays, Policy};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::kit::{Case, object, parsed, wall};
+use super::kit::{Case, minutes, object, parsed};
 
 pub const PATHS: &[&str] = &["/app/server", "/app/migrate", "/bin/sh", "/bin/bash"];
 pub const PATTERNS: &[&str] = &["/app/server", "/app/*", "/bin/sh", "/bin/*sh", "*"];
@@ -142,10 +142,10 @@ fn orders() -> impl Strategy<Value = Vec<Order>> {
         subsequence(SECRETS, 1..3)
             .prop_map(|names| OrderSays::DenySecrets(names.iter().map(|it| object(it)).collect())),
     ];
-    let order = (says, prop::option::of(select(ENDS))).prop_map(|(says, until)| Order {
+    let order = (says, prop::option::of(select(&[20, 40][..]))).prop_map(|(says, until)| Order {
         id: "o-1".into(),
         says,
-        until: until.map(wall),
+        until: until.map(minutes),
         owner: "alice".into(),
         reason: "r".into(),
     });

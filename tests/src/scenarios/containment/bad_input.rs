@@ -21,8 +21,8 @@ use crate::stage::{PerTier, Scenario, Stage};
 pub(super) const SCENARIO: Scenario = Scenario::new("containment/bad-input", PerTier::SEEN, play);
 
 const NAME: &str = "understood";
-/// How long a file is being written: more than the agent's looks are apart.
-const WRITTEN_FOR: Duration = Duration::from_secs(3);
+/// How long a file is being written, or was renamed: more than several of the agent's looks take.
+const WRITTEN_FOR: Duration = Duration::from_secs(5);
 
 /// What is wrong, where in the file below, and what is said of it.
 type Case = (&'static str, fn(&str) -> String, &'static [&'static str]);
@@ -86,7 +86,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
 
     folder.says(&text)?;
     shows(stage, "the mended file to be taken", |status| status.refused.is_empty())?;
-    fs::remove_file(&folder.file).context("removing the policy")?;
+    fs::remove_file(folder.has_another_name(&container)?).context("removing the policy")?;
     comes_to_be("the policy to be lifted", || attacker_reads(&container))?;
     audited(stage, AuditKind::PolicyRemoved, NAME, 1)?;
     stage.nothing_fails_open()
@@ -190,16 +190,36 @@ impl Folder {
         self.says(text)
     }
 
-    /// The folder is gone for a while, as a disk that is not mounted.
+    /// The folder is gone for a while, and then an empty one is in its place, as of a disk that is not mounted.
     fn is_not_there(&self, stage: &Stage<'_>, container: &Container) -> Result<()> {
         let elsewhere = self.path.with_extension("away");
         fs::rename(&self.path, &elsewhere).context("taking the folder away")?;
-        let folder = self.path.display().to_string();
-        let told = shows(stage, "the folder to be missed", |status| {
-            status.refused.iter().any(|it| it.file == folder)
+        let stayed = self.is_missed(stage, container, "No such file").and_then(|()| {
+            fs::create_dir(&self.path).context("putting an empty folder in its place")?;
+            let stayed = self.is_missed(stage, container, "another folder");
+            fs::remove_dir(&self.path).context("removing the empty folder")?;
+            stayed
         });
-        let stayed = stays(container);
         fs::rename(&elsewhere, &self.path).context("bringing the folder back")?;
-        told.and(stayed)
+        stayed
+    }
+
+    fn is_missed(&self, stage: &Stage<'_>, container: &Container, why: &str) -> Result<()> {
+        let folder = self.path.display().to_string();
+        shows(stage, "the folder to be missed", |status| {
+            status.refused.iter().any(|it| it.file == folder && it.message.contains(why))
+        })?;
+        stays(container)
+    }
+
+    /// The file is renamed: no look without it lifts what it says.
+    fn has_another_name(&self, container: &Container) -> Result<PathBuf> {
+        let renamed = self.path.join("renamed.yaml");
+        fs::rename(&self.file, &renamed).context("renaming the policy")?;
+        let begun = Instant::now();
+        while begun.elapsed() < WRITTEN_FOR {
+            stays(container).context("a file that was renamed left a gap")?;
+        }
+        Ok(renamed)
     }
 }

@@ -1,6 +1,10 @@
-//! The policy folder: what its files say is in force, and a file that cannot be read lifts nothing.
+//! The policy folder: what its files say is in force, and only what they certainly say no more is lifted.
+//!
+//! Whoever replaces files leaves gaps: a file is gone for a moment, or has another name, or the disk is not mounted. So
+//! a policy is lifted only after several looks at which no file said it, while no file waits that may say it now, and
+//! only in the folder that it came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -12,81 +16,160 @@ use cofferdam_policy::Policy;
 
 use super::{Change, InForce, Kept, Store};
 
+/// At so many looks on end no file may say a policy before it is lifted.
+const LOOKS_TO_LIFT: u32 = 3;
+
 /// What tells one version of a file from the next; `None`: it cannot be looked at.
 type Version = Option<(u64, u64, i64, i64)>;
 
+/// What tells one folder from another at the same path: device and inode.
+pub(super) type FolderId = (u64, u64);
+
+/// The policy files of the folder.
+type Listed = BTreeMap<PathBuf, Version>;
+
 /// A file of the policy folder as it was at the last look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
     version: Version,
-    read: bool,
+    reading: Reading,
+}
+
+/// How far it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reading {
+    /// It is to be read: it is new, or what was in its way may pass.
+    Due,
+    /// It says these policies, and they are in force.
+    Taken(BTreeSet<String>),
+    /// It cannot be understood as it is.
+    Wrong,
+}
+
+/// Why a file is not in force as it is.
+enum NotTaken {
+    /// It is for its author to mend.
+    Wrong(String),
+    /// It may be taken later as it is.
+    NotNow(String),
 }
 
 impl Store {
     /// Looks at the policy folder. A file is read once it has been the same for two looks: one that is being written
     /// is not whole yet.
     pub fn look(&mut self, now: WallTime) -> Vec<Change> {
-        let listed = match list(&self.folder) {
+        let listed = match self.list() {
             Ok(listed) => listed,
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.has_of_folder() => return Vec::new(),
-            Err(error) => {
-                let message = format!("{error}; what came from it stays in force");
+            Err(message) => {
+                // What is there when it returns is read anew.
+                self.seen.clear();
+                self.unsaid = self.of_folder().map(|it| (it.kept.name.clone(), 0)).collect();
                 return self.refuse(self.folder.clone(), message, now);
             }
         };
-        self.refused.remove(&self.folder);
+        self.refused.retain(|path, _| listed.contains_key(path) || *path == self.folder);
         let mut changes = Vec::new();
-        for (path, version) in &listed {
-            let before = self.seen.insert(path.clone(), Seen { version: *version, read: false });
-            match before {
-                Some(before) if before.version == *version && before.read => {
-                    self.seen.insert(path.clone(), before);
-                }
-                Some(before) if before.version == *version => {
-                    self.seen.insert(path.clone(), Seen { version: *version, read: true });
-                    changes.extend(self.read_file(path, now));
-                }
-                _ => {}
-            }
+        for path in self.due(listed) {
+            changes.extend(self.read_file(&path, now));
         }
-        changes.extend(self.gone(&listed, now));
+        changes.extend(self.lift(now));
         changes
     }
 
-    fn has_of_folder(&self) -> bool {
-        self.in_force.iter().any(|it| it.kept.origin == PolicyOrigin::Folder)
+    fn of_folder(&self) -> impl Iterator<Item = &InForce> {
+        self.in_force.iter().filter(|it| it.kept.origin == PolicyOrigin::Folder)
+    }
+
+    /// The files of the folder that its policies came from; or why nothing is known of them.
+    fn list(&mut self) -> Result<Listed, String> {
+        let folder = self.folder.display();
+        let has_policies = self.of_folder().next().is_some();
+        let (id, listed) = match list(&self.folder) {
+            Ok(found) => found,
+            Err(error) if error.kind() == ErrorKind::NotFound && !has_policies => return Ok(Listed::new()),
+            Err(error) => return Err(format!("{folder}: {error}; what came from it stays in force")),
+        };
+        let is_same = match self.folder_id {
+            Some(known) => known == id,
+            // An agent that starts goes by what it finds, but for an empty folder: its disk may not be mounted yet.
+            None => !listed.is_empty(),
+        };
+        if is_same || !has_policies {
+            self.folder_id = Some(id);
+            return Ok(listed);
+        }
+        let what = match self.folder_id {
+            Some(_) => "is another folder now; restart the agent to go by this one",
+            None => "holds no policy file, but did before the agent was started: is its disk mounted?",
+        };
+        Err(format!(
+            "{folder}: {what}; what came from it stays in force until it returns, or `cofferdam policy remove` lifts it"
+        ))
+    }
+
+    /// Notes what is there, and names what is to be read now.
+    fn due(&mut self, listed: Listed) -> Vec<PathBuf> {
+        self.seen.retain(|path, _| listed.contains_key(path));
+        let mut due = Vec::new();
+        for (path, version) in listed {
+            match self.seen.get(&path) {
+                Some(seen) if seen.version == version => {
+                    if seen.reading == Reading::Due {
+                        due.push(path);
+                    }
+                }
+                _ => drop(self.seen.insert(path, Seen { version, reading: Reading::Due })),
+            }
+        }
+        due
     }
 
     fn read_file(&mut self, path: &Path, now: WallTime) -> Vec<Change> {
-        let source = path.display().to_string();
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => return self.refuse(path.to_owned(), format!("{source}: {error}"), now),
-        };
-        let policies = match self.parse(&source, &text, now) {
-            Ok(policies) => policies,
-            Err(message) => return self.refuse(path.to_owned(), message, now),
-        };
-        for policy in &policies {
-            let other =
-                self.in_force.iter().find(|it| it.kept.name == policy.name() && it.kept.source != source);
-            if let Some(other) = other {
-                let message =
-                    format!("{source}: {} is in force already, from {}", policy.name(), other.kept.source);
-                return self.refuse(path.to_owned(), message, now);
-            }
-        }
-        match self.take_file(&source, &text, &policies, now) {
-            Ok(changes) => {
+        let (reading, changes) = match self.take(path, now) {
+            Ok((policies, changes)) => {
                 self.refused.remove(path);
-                changes
+                (Reading::Taken(policies), changes)
             }
-            Err(message) => self.refuse(path.to_owned(), message, now),
+            Err(NotTaken::Wrong(message)) => (Reading::Wrong, self.refuse(path.to_owned(), message, now)),
+            Err(NotTaken::NotNow(message)) => (Reading::Due, self.refuse(path.to_owned(), message, now)),
+        };
+        if let Some(seen) = self.seen.get_mut(path) {
+            seen.reading = reading;
         }
+        changes
     }
 
-    /// What a file of the folder says replaces what it said before.
-    fn take_file(
+    /// Puts into force what a file says; the policies' names.
+    fn take(&mut self, path: &Path, now: WallTime) -> Result<(BTreeSet<String>, Vec<Change>), NotTaken> {
+        let source = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => NotTaken::Wrong(format!("{source}: {error}")),
+            _ => NotTaken::NotNow(format!("{source}: {error}")),
+        })?;
+        let policies = self.parse(&source, &text, now).map_err(NotTaken::Wrong)?;
+        let elsewhere = |it: &&InForce| {
+            it.kept.source != source && policies.iter().any(|policy| policy.name() == it.kept.name)
+        };
+        if let Some(other) = self.in_force.iter().filter(elsewhere).find(|it| self.is_said(it)) {
+            let (name, other) = (&other.kept.name, &other.kept.source);
+            return Err(NotTaken::NotNow(format!("{source}: {name} is in force already, from {other}")));
+        }
+        let changes = self.put(&source, &text, &policies, now).map_err(NotTaken::NotNow)?;
+        Ok((policies.iter().map(|policy| policy.name().to_owned()).collect(), changes))
+    }
+
+    /// Whether a policy in force is still said: it was applied, or its file says it, or may as far as we know.
+    fn is_said(&self, it: &InForce) -> bool {
+        let in_its_file = |seen: &Seen| match &seen.reading {
+            Reading::Taken(names) => names.contains(&it.kept.name),
+            Reading::Due | Reading::Wrong => true,
+        };
+        it.kept.origin == PolicyOrigin::Applied
+            || self.seen.get(Path::new(&it.kept.source)).is_some_and(in_its_file)
+    }
+
+    /// Policies of a file take the place of those of the same names.
+    fn put(
         &mut self,
         source: &str,
         text: &str,
@@ -94,11 +177,9 @@ impl Store {
         now: WallTime,
     ) -> Result<Vec<Change>, String> {
         let mut changes = self.exceptions.accept(policies, now)?;
-        let (mut in_force, before): (Vec<InForce>, Vec<InForce>) =
-            self.in_force.iter().cloned().partition(|it| it.kept.source != source);
-        for it in before.iter().filter(|it| policies.iter().all(|policy| policy.name() != it.kept.name)) {
-            changes.push(Change::Removed(it.kept.name.clone(), source.to_owned()));
-        }
+        let is_among = |it: &InForce| policies.iter().any(|policy| policy.name() == it.kept.name);
+        let (before, mut in_force): (Vec<InForce>, Vec<InForce>) =
+            self.in_force.iter().cloned().partition(is_among);
         for policy in policies {
             let same = before.iter().find(|it| it.policy == *policy);
             if same.is_none() {
@@ -112,6 +193,7 @@ impl Store {
                 applied: same.map_or(now, |same| same.kept.applied),
                 by: None,
                 confirm_until: None,
+                confirm_end: None,
                 replaced: None,
             };
             in_force.push(InForce { policy: policy.clone(), kept });
@@ -120,21 +202,45 @@ impl Store {
         Ok(changes)
     }
 
-    /// Files that are not there any more, in a folder that could be listed.
-    fn gone(&mut self, listed: &BTreeMap<PathBuf, Version>, now: WallTime) -> Vec<Change> {
-        self.seen.retain(|path, _| listed.contains_key(path));
-        self.refused.retain(|path, _| listed.contains_key(path) || *path == self.folder);
-        let is_gone = |it: &InForce| {
-            it.kept.origin == PolicyOrigin::Folder && !listed.contains_key(Path::new(&it.kept.source))
-        };
-        let (gone, kept): (Vec<InForce>, Vec<InForce>) = self.in_force.iter().cloned().partition(is_gone);
-        if gone.is_empty() {
+    /// Lifts what no file says any more, once that is certain.
+    fn lift(&mut self, now: WallTime) -> Vec<Change> {
+        let unsaid = self.in_force.iter().filter(|it| !self.is_said(it));
+        let looks = |name: &String| self.unsaid.get(name).map_or(1, |looks| looks.saturating_add(1));
+        self.unsaid = unsaid.map(|it| (it.kept.name.clone(), looks(&it.kept.name))).collect();
+        let is_due = |it: &InForce| self.unsaid.get(&it.kept.name).is_some_and(|it| *it >= LOOKS_TO_LIFT);
+        let (gone, kept): (Vec<InForce>, Vec<InForce>) = self.in_force.iter().cloned().partition(is_due);
+        let (Some(first), waits) = (gone.first(), self.waits()) else {
+            self.refused.remove(&self.folder);
             return Vec::new();
+        };
+        if let Some(file) = waits {
+            // One that is only being written is soon read or refused.
+            if !self.refused.contains_key(file) {
+                return Vec::new();
+            }
+            let message = format!(
+                "{}: {} stays in force, though it is gone from {}: {} may say it now, and cannot be taken; mend \
+                 or remove that file",
+                self.folder.display(),
+                first.kept.name,
+                first.kept.source,
+                file.display()
+            );
+            return self.refuse(self.folder.clone(), message, now);
         }
         match self.keep(kept) {
-            Ok(()) => gone.into_iter().map(|it| Change::Removed(it.kept.name, it.kept.source)).collect(),
+            Ok(()) => {
+                self.refused.remove(&self.folder);
+                gone.into_iter().map(|it| Change::Removed(it.kept.name, it.kept.source)).collect()
+            }
             Err(message) => self.refuse(self.folder.clone(), message, now),
         }
+    }
+
+    /// A file of which nobody knows yet what it says.
+    fn waits(&self) -> Option<&PathBuf> {
+        let waits = |seen: &Seen| !matches!(seen.reading, Reading::Taken(_));
+        self.seen.iter().find(|(_, seen)| waits(seen)).map(|(path, _)| path)
     }
 
     fn refuse(&mut self, path: PathBuf, message: String, now: WallTime) -> Vec<Change> {
@@ -148,9 +254,10 @@ impl Store {
     }
 }
 
-/// Policy files of a folder.
-fn list(folder: &Path) -> std::io::Result<BTreeMap<PathBuf, Version>> {
-    let mut found = BTreeMap::new();
+/// Which folder it is, and its policy files.
+fn list(folder: &Path) -> std::io::Result<(FolderId, Listed)> {
+    let meta = fs::metadata(folder)?;
+    let mut found = Listed::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let is_policy = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
@@ -167,5 +274,8 @@ fn list(folder: &Path) -> std::io::Result<BTreeMap<PathBuf, Version>> {
             Err(_) => drop(found.insert(path, None)),
         }
     }
-    Ok(found)
+    Ok(((meta.dev(), meta.ino()), found))
 }
+
+#[cfg(test)]
+mod tests;
