@@ -22,20 +22,31 @@ pub(super) struct Seen {
     read: bool,
 }
 
+/// A file of the policy folder that was understood.
+#[derive(Debug, Clone)]
+pub struct Read {
+    path: PathBuf,
+    source: String,
+    text: String,
+    policies: Vec<Policy>,
+}
+
 impl Store {
-    /// Looks at the policy folder. A file is read once it has been the same for two looks: one that is being written
-    /// is not whole yet.
-    pub fn look(&mut self, now: WallTime) -> Vec<Change> {
+    /// Looks at the policy folder: what has changed, and what is to be taken. A file is read once it has been the same
+    /// for two looks: one that is being written is not whole yet.
+    pub fn look(&mut self, now: WallTime) -> (Vec<Change>, Vec<Read>) {
         let listed = match list(&self.folder) {
             Ok(listed) => listed,
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.has_of_folder() => return Vec::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.has_of_folder() => {
+                return (Vec::new(), Vec::new());
+            }
             Err(error) => {
                 let message = format!("{error}; what came from it stays in force");
-                return self.refuse(self.folder.clone(), message, now);
+                return (self.refuse(self.folder.clone(), message, now), Vec::new());
             }
         };
         self.refused.remove(&self.folder);
-        let mut changes = Vec::new();
+        let (mut changes, mut files) = (Vec::new(), Vec::new());
         for (path, version) in &listed {
             let before = self.seen.insert(path.clone(), Seen { version: *version, read: false });
             match before {
@@ -44,45 +55,60 @@ impl Store {
                 }
                 Some(before) if before.version == *version => {
                     self.seen.insert(path.clone(), Seen { version: *version, read: true });
-                    changes.extend(self.read_file(path, now));
+                    match self.read_file(path, now) {
+                        Ok(file) => files.push(file),
+                        Err(message) => changes.extend(self.refuse(path.clone(), message, now)),
+                    }
                 }
                 _ => {}
             }
         }
         changes.extend(self.gone(&listed, now));
-        changes
+        (changes, files)
     }
 
     fn has_of_folder(&self) -> bool {
         self.in_force.iter().any(|it| it.kept.origin == PolicyOrigin::Folder)
     }
 
-    fn read_file(&mut self, path: &Path, now: WallTime) -> Vec<Change> {
+    fn read_file(&self, path: &Path, now: WallTime) -> Result<Read, String> {
         let source = path.display().to_string();
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => return self.refuse(path.to_owned(), format!("{source}: {error}"), now),
-        };
-        let policies = match self.parse(&source, &text, now) {
-            Ok(policies) => policies,
-            Err(message) => return self.refuse(path.to_owned(), message, now),
-        };
+        let text = fs::read_to_string(path).map_err(|error| format!("{source}: {error}"))?;
+        let policies = self.parse(&source, &text, now)?;
+        Ok(Read { path: path.to_owned(), source, text, policies })
+    }
+
+    /// The policies that would be in force with these files.
+    pub fn with_files(&self, files: &[Read]) -> Vec<Policy> {
+        let replaced = |it: &&InForce| files.iter().any(|file| file.source == it.kept.source);
+        let others = self.in_force.iter().filter(|it| !replaced(it)).map(|it| it.policy.clone());
+        others.chain(files.iter().flat_map(|file| file.policies.clone())).collect()
+    }
+
+    /// Puts a file into force.
+    pub fn take(&mut self, file: Read, now: WallTime) -> Vec<Change> {
+        let Read { path, source, text, policies } = file;
         for policy in &policies {
             let other =
                 self.in_force.iter().find(|it| it.kept.name == policy.name() && it.kept.source != source);
             if let Some(other) = other {
                 let message =
                     format!("{source}: {} is in force already, from {}", policy.name(), other.kept.source);
-                return self.refuse(path.to_owned(), message, now);
+                return self.refuse(path, message, now);
             }
         }
         match self.take_file(&source, &text, &policies, now) {
             Ok(changes) => {
-                self.refused.remove(path);
+                self.refused.remove(&path);
                 changes
             }
-            Err(message) => self.refuse(path.to_owned(), message, now),
+            Err(message) => self.refuse(path, message, now),
         }
+    }
+
+    /// Does not put a file into force; what it said before stays.
+    pub fn leave(&mut self, file: &Read, why: &str, now: WallTime) -> Vec<Change> {
+        self.refuse(file.path.clone(), format!("{}: {why}", file.source), now)
     }
 
     /// What a file of the folder says replaces what it said before.
