@@ -22,6 +22,13 @@ pub struct Inside {
     pub rooted: bool,
 }
 
+impl Inside {
+    /// Nothing was looked for.
+    pub fn is_empty(&self) -> bool {
+        self.binaries.is_empty() && self.sockets.is_empty()
+    }
+}
+
 /// Looks for what these policies name; `None`: there is no root to look in yet. What was found the `last` time from
 /// within stays once none of the workload's processes lives where its first one did.
 pub fn look(
@@ -36,7 +43,8 @@ pub fn look(
         return Some(Inside { rooted: true, ..Inside::default() });
     }
     if let Some(root) = home::enter(workload.id, pipeline) {
-        return Some(look_in(&root, globs, paths, &mut pipeline.query).from_within());
+        let found = look_in(&root, globs, paths, &mut pipeline.query);
+        return Some(Inside { rooted: true, ..found });
     }
     let on_host =
         pipeline.state.roots.get(&workload.id).and_then(|path| Root::open(path).ok()).or_else(|| {
@@ -63,12 +71,6 @@ fn look_in(root: &Root, globs: BTreeSet<&str>, paths: BTreeSet<&str>, query: &mu
     let sockets = paths.into_iter().filter_map(|path| Some((path.to_owned(), socket(root, path, query)?)));
     let sockets = sockets.collect();
     Inside { binaries: binaries::resolve(root, globs, query), sockets, rooted: false }
-}
-
-impl Inside {
-    fn from_within(self) -> Self {
-        Self { rooted: true, ..self }
-    }
 }
 
 /// What stands for the socket at a path. Its folder must be there, the socket need not.

@@ -27,10 +27,11 @@ fn play(attack: &Attack<'_, '_>) -> Result<Came> {
     let others =
         "selector: { cgroup: \"/nobody/lives/here\" }\nmode: enforce\nmemory: { id: mem, attach: deny }\n";
     let _makes_look_again = Policy::apply(stage.place(), stage.agent()?, "of-nobody", others)?;
-    contained.serves()?;
-    attack.on(&contained, Trace::Access(AccessKind::Open), rule::SECRET, || {
+    let came = attack.on(&contained, Trace::Access(AccessKind::Open), rule::SECRET, || {
         contained.attacker(&[&["open", PASSWORD]])
-    })
+    })?;
+    contained.serves()?;
+    Ok(came)
 }
 
 fn waits_elsewhere(contained: &Contained) -> Result<Helper> {

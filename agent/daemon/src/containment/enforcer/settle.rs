@@ -238,7 +238,10 @@ impl Current {
     fn looked(&mut self, found: Inside, pending: Option<String>) {
         self.rooted |= found.rooted;
         self.pending = pending;
-        self.found = found;
+        // Policies that name nothing say nothing of what is there.
+        if !found.is_empty() {
+            self.found = found;
+        }
     }
 }
 
