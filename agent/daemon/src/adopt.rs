@@ -37,6 +37,7 @@ pub fn processes(pipeline: &mut Pipeline) -> Result<()> {
         procfs::scan(Path::new("/proc"), &BTreeSet::new()).context("cannot look at what runs in /proc")?;
     let mut found = scan.processes;
     found.sort_unstable_by_key(|process| process.pid);
+    let mut containers = BTreeSet::new();
     for process in &found {
         let Some(workload) = container_of(pipeline, process) else { continue };
         // The root that the oldest process sees is the container's: later ones may have changed theirs.
@@ -47,6 +48,7 @@ pub fn processes(pipeline: &mut Pipeline) -> Result<()> {
         }
         let now = crate::host::boot_time();
         pipeline.look_into(workload, process.pid, now);
+        containers.insert(workload);
     }
     for process in found {
         // It may be gone by now.
@@ -57,6 +59,7 @@ pub fn processes(pipeline: &mut Pipeline) -> Result<()> {
             }
         }
     }
+    containers.into_iter().for_each(|container| pipeline.note_home(container));
     Ok(())
 }
 

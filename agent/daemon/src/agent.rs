@@ -526,6 +526,7 @@ impl Agent {
             runtimes: &self.naming.runtimes,
             mounts: &self.mounts,
             cri: &cri,
+            guarding: &self.enforcer.guarding,
         });
         *backend::lock(&self.status) = Some(status);
     }

@@ -190,11 +190,14 @@ impl Pipeline {
                     if is_runtime && !self.state.is_container(record.workload) {
                         self.starting.push(process.tgid);
                     }
-                    if self.state.is_container(record.workload) && !record.runtime {
+                    let inside = (self.state.is_container(record.workload) && !record.runtime)
+                        .then_some(record.workload);
+                    if let Some(container) = inside {
                         self.unnamed.push(record.cgroup);
-                        self.look_into(record.workload, record.key.pid, stamp.time);
+                        self.look_into(container, record.key.pid, stamp.time);
                     }
                     self.began(record, Beginning::Exec { previous: Some(previous) });
+                    inside.into_iter().for_each(|container| self.note_home(container));
                 }
             }
             // What the process does next says where it is.

@@ -11,6 +11,8 @@ use cofferdam_inventory::workloads::{WorkloadChange, Workloads};
 use cofferdam_model::{BootTime, CgroupId, EventId, PodUid, Process, ProcessKey, Workload, WorkloadId};
 use cofferdam_sensor::abi::event::PATH_LEN;
 
+use crate::containment::home::Home;
+
 /// The tables.
 #[derive(Debug, Default)]
 pub struct State {
@@ -22,6 +24,8 @@ pub struct State {
     pub first_reads: FirstReads,
     /// Root file systems of containers on the host, as their runtimes were told.
     pub roots: HashMap<WorkloadId, PathBuf>,
+    /// Where workloads' own programs live, as the first of them told.
+    pub homes: HashMap<WorkloadId, Home>,
     /// Where cgroups stand, for paths that the kernel's record has no room for.
     pub hierarchy: Option<Hierarchy>,
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cofferdam_api::{
     Counter, HookEvents, JournalStatus, Memory, Program, Ring, Source, Status, TableFill, WorkloadCount,
 };
+use cofferdam_guard::State;
 use cofferdam_inventory::cri::CriStatus;
 use cofferdam_inventory::mounts::MountTable;
 use cofferdam_inventory::runtime_state::RuntimesOnDisk;
@@ -14,6 +15,7 @@ use cofferdam_model::{BootId, WallTime, WorkloadId};
 use cofferdam_sensor::{AttachState, HookReport, Tier, abi};
 
 use crate::backend;
+use crate::containment::guarding::Guarding;
 use crate::host;
 use crate::pipeline::Pipeline;
 
@@ -53,6 +55,8 @@ pub struct Parts<'a> {
     pub mounts: &'a MountTable,
     /// The runtime's socket.
     pub cri: &'a CriStatus,
+    /// What holds back opens, where something does.
+    pub guarding: &'a Guarding,
 }
 
 /// Makes it.
@@ -76,7 +80,7 @@ pub fn make(parts: &Parts<'_>) -> Status {
         over_budget: by_workload(pipeline, pipeline.losses.over_budget()),
         tables: fills(pipeline),
         journal: journal(parts),
-        sources: sources(pipeline, parts.cri),
+        sources: sources(pipeline, parts.cri, parts.guarding),
         watchers: 0,
         memory: Memory { rss_bytes: host::resident_bytes(), map_bytes: pipeline.tables.bytes() },
     }
@@ -175,7 +179,7 @@ fn fills(pipeline: &Pipeline) -> Vec<TableFill> {
     kernel.collect()
 }
 
-fn sources(pipeline: &Pipeline, cri: &CriStatus) -> Vec<Source> {
+fn sources(pipeline: &Pipeline, cri: &CriStatus, guarding: &Guarding) -> Vec<Source> {
     let failures: Vec<String> =
         pipeline.secrets.failures().map(|(path, reason)| format!("{}: {reason}", path.display())).collect();
     // A host without pods needs no CRI.
@@ -190,5 +194,21 @@ fn sources(pipeline: &Pipeline, cri: &CriStatus) -> Vec<Source> {
         },
         ok: failures.is_empty(),
     };
-    vec![secrets, runtime]
+    let mut found = vec![secrets, runtime];
+    found.extend(guard(guarding));
+    found
+}
+
+/// What the guard refused without a rule is told by nothing else.
+fn guard(guarding: &Guarding) -> Option<Source> {
+    let name = "guard".to_owned();
+    if let Some(trouble) = guarding.trouble() {
+        return Some(Source { name, state: trouble.to_owned(), ok: false });
+    }
+    let State { allowed, denied, unclear, failed, .. } = guarding.state()?;
+    let state = format!(
+        "{allowed} opens went on, {denied} were refused by rules, {unclear} because nobody could say whose they were, \
+         {failed} by the kernel because it could not hand them over"
+    );
+    Some(Source { name, state, ok: true })
 }

@@ -17,8 +17,8 @@ mod select;
 mod tables;
 
 pub use compile::{
-    Binary, CompileError, Compiled, Effective, Input, Object, Order, OrderSays, RuleId, RuleName, Tier,
-    compile,
+    Binary, CompileError, Compiled, Effective, Input, NoRoom, Object, Order, OrderSays, Rows, RuleId,
+    RuleName, Tier, compile,
 };
 pub use document::Place;
 pub use explain::{Explanation, explain};

@@ -30,6 +30,15 @@ impl Root {
         Ok(Self { folder: folder.into(), path: shown })
     }
 
+    /// Device and inode of the folder itself.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn id(&self) -> std::io::Result<(u64, u64)> {
+        let found = nix::sys::stat::fstat(&self.folder)?;
+        Ok((found.st_dev, found.st_ino))
+    }
+
     /// Opens a place in it, without waiting for anybody and without reading.
     pub(crate) fn place(&self, inside: &Path) -> std::io::Result<File> {
         Ok(self.open_at(inside, OFlag::O_PATH)?.into())

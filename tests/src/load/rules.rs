@@ -115,7 +115,8 @@ fn write_policy(policies: &Path, number: usize, of: &Container) -> Result<()> {
     write(policies, number, of, "[ { cidr: 127.0.0.0/8 } ]")
 }
 
-/// Writes the policy of one workload, whole at once.
+/// Writes the policy of one workload, whole at once. Nobody tells the namespaces of these pods, which may therefore be
+/// guarded ones: the policies opt in.
 fn write(policies: &Path, number: usize, of: &Container, to: &str) -> Result<()> {
     let secrets: String = ["bench/file", "bench/tree", "bench/whole", "db", "api", "token"]
         .iter()
@@ -126,7 +127,8 @@ fn write(policies: &Path, number: usize, of: &Container, to: &str) -> Result<()>
         .collect();
     let text = format!(
         "apiVersion: cofferdam.dev/v1alpha1\nkind: ContainmentPolicy\nmetadata: {{ name: bench-{number} }}\nspec:\n\
-         \u{20} selector: {{ cgroup: \"*/{}\" }}\n\u{20} mode: enforce\n\u{20} secrets:\n{secrets}\
+         \u{20} selector: {{ cgroup: \"*/{}\" }}\n\u{20} optIn: [kube-system, cofferdam]\n\u{20} mode: enforce\n\
+         \u{20} secrets:\n{secrets}\
          \u{20} environment: {{ id: env, read: own }}\n\
          \u{20} exec: {{ id: ex, deny: [ {{ origin: memfd }} ] }}\n\
          \u{20} egress: {{ id: out, deny: [ {{ set: cloud-metadata }} ] }}\n\

@@ -8,17 +8,18 @@ use cofferdam_api::{
     ApplyOptions, BackendError, Containment, ExceptionStatus, Explanation, FailOpen, OrderRequest, OrderRow,
     Peer, PolicyMode, PolicyRow, PolicyStatus, PolicyText, PolicyTexts, RuleKind, RuleStatus,
 };
-use cofferdam_model::{AuditKind, WallTime};
+use cofferdam_model::{AuditKind, WallTime, Workload};
 use cofferdam_policy::{Effective, Mode, Policy, Selection, exception_key};
 use cofferdam_sensor::abi::hook::{Hook, Reason};
 
 use super::cut::destroy_sockets;
 use super::ending::Moment;
-use super::enforcer::Enforcer;
+use super::enforcer::{Enforcer, Failure};
 use super::explain;
 use super::orders::{concerns, described};
 use super::store::InForce;
 use super::told::audit;
+use super::undone::Before;
 use crate::agent::Agent;
 use crate::backend::Answers;
 use crate::host;
@@ -28,6 +29,20 @@ use crate::threads::Message;
 /// How long the agent's thread may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Why there is no answer.
+enum Fault {
+    /// The asker's mistake: nothing was changed.
+    Askers(String),
+    /// It went wrong here.
+    Ours(String),
+}
+
+impl From<String> for Fault {
+    fn from(message: String) -> Self {
+        Self::Askers(message)
+    }
+}
+
 /// Where the agent's thread is asked.
 #[derive(Debug, Clone)]
 pub struct Line(pub SyncSender<Message>);
@@ -35,7 +50,7 @@ pub struct Line(pub SyncSender<Message>);
 impl Line {
     fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut Agent) -> Result<T, String> + Send + 'static,
+        question: impl FnOnce(&mut Agent) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, BackendError> {
         let (answer, answered) = mpsc::sync_channel(1);
         let work = move |agent: &mut Agent| {
@@ -44,7 +59,10 @@ impl Line {
         };
         self.0.send(Message::Do(Box::new(work))).map_err(|_| BackendError::NotReady)?;
         match answered.recv_timeout(PATIENCE) {
-            Ok(answer) => answer.map_err(|message| BackendError::BadQuestion(message.into())),
+            Ok(answer) => answer.map_err(|fault| match fault {
+                Fault::Askers(message) => BackendError::BadQuestion(message.into()),
+                Fault::Ours(message) => BackendError::Failed(message.into()),
+            }),
             Err(RecvTimeoutError::Timeout) => {
                 Err(BackendError::Failed("the agent is held up: it did not answer in 30 s".into()))
             }
@@ -64,11 +82,14 @@ impl Containment for Answers {
         self.line.ask(move |agent| {
             let now = host::boot_time();
             let wall = agent.enforcer.wall.now(now);
+            let policies = agent.enforcer.store.check(&text, wall)?;
+            let all = agent.enforcer.store.with(&policies);
+            agent.enforcer.has_room(&all, &mut agent.pipeline, now)?;
             if options.dry_run {
-                let policies = agent.enforcer.store.check(&text, wall)?;
                 let row = |policy: &Policy| dry_row(policy, &text.source, wall, by, &agent.pipeline);
                 return Ok(policies.iter().map(row).collect());
             }
+            let before = Before::now(agent);
             let (names, changes) = agent.enforcer.store.apply(
                 &text,
                 options.confirm_within,
@@ -78,6 +99,10 @@ impl Containment for Answers {
             let records = agent.enforcer.changed(changes, Some(by), now);
             agent.pipeline.add(records);
             agent.enforce(now);
+            let selected = |workload: &Workload| {
+                policies.iter().any(|policy| policy.selects(workload) == Selection::Yes)
+            };
+            before.in_force(agent, "the policy is kept", selected).map_err(Fault::Ours)?;
             let mine = |it: &&InForce| names.contains(&it.kept.name);
             Ok(agent
                 .enforcer
@@ -104,6 +129,7 @@ impl Containment for Answers {
     fn remove_policy(&self, name: &str, by: Peer) -> Result<PolicyRow, BackendError> {
         let name = name.to_owned();
         self.line.ask(move |agent| {
+            let before = Before::now(agent);
             let removed = agent.enforcer.store.remove(&name)?;
             let (now, shown) = (host::boot_time(), row(&removed, &agent.pipeline));
             let detail = format!("it came from {}", removed.kept.source);
@@ -111,6 +137,8 @@ impl Containment for Answers {
             agent.pipeline.add([record]);
             agent.enforcer.touch_all();
             agent.enforce(now);
+            let selected = |workload: &Workload| removed.policy.selects(workload) == Selection::Yes;
+            before.in_force(agent, "the policy is removed", selected).map_err(Fault::Ours)?;
             Ok(shown)
         })
     }
@@ -139,12 +167,14 @@ impl Containment for Answers {
         self.line.ask(move |agent| {
             let now = host::boot_time();
             // Not the clock that only goes forward: who gives an order reads the same one.
-            let moment = Moment { wall: WallTime::now(), boot: now };
+            let (moment, before) = (Moment { wall: WallTime::now(), boot: now }, Before::now(agent));
             let row = agent.enforcer.orders.add(&order, by, moment).map_err(|error| format!("{error:#}"))?;
             agent.pipeline.add([audit(AuditKind::Contained, &row.id, None, Some(by), described(&row), now)]);
             agent.enforcer.touch_all();
             agent.enforce(now);
             let row = if row.cut_off { cut_off(agent, &row)? } else { row };
+            let done = format!("order {} is kept", row.id);
+            before.in_force(agent, &done, |it| concerns(&row.scope, it)).map_err(Fault::Ours)?;
             Ok(order_row(&row, &agent.pipeline))
         })
     }
@@ -152,13 +182,15 @@ impl Containment for Answers {
     fn release(&self, id: &str, by: Peer) -> Result<OrderRow, BackendError> {
         let id = id.to_owned();
         self.line.ask(move |agent| {
-            let now = host::boot_time();
+            let (now, before) = (host::boot_time(), Before::now(agent));
             let row = agent.enforcer.orders.remove(&id).map_err(|error| format!("{error:#}"))?;
             let row = row.ok_or_else(|| format!("no order in force has the id {id}"))?;
             let record = audit(AuditKind::Released, &id, None, Some(by), described(&row), now);
             agent.pipeline.add([record]);
             agent.enforcer.touch_all();
             agent.enforce(now);
+            let done = format!("order {id} is released");
+            before.in_force(agent, &done, |it| concerns(&row.scope, it)).map_err(Fault::Ours)?;
             Ok(order_row(&row, &agent.pipeline))
         })
     }
@@ -174,7 +206,7 @@ impl Containment for Answers {
             let now = host::boot_time();
             let detail = "every rule and order is lifted".to_owned();
             agent.pipeline.add([audit(AuditKind::Unloaded, "all", None, Some(by), detail, now)]);
-            agent.unload().map_err(|error| format!("{error:#}"))
+            agent.unload().map_err(|error| Fault::Ours(format!("{error:#}")))
         })
     }
 }
@@ -290,7 +322,7 @@ fn status(enforcer: &Enforcer, pipeline: &Pipeline) -> PolicyStatus {
             }));
         }
     }
-    for (workload, error) in &enforcer.failures {
+    for Failure { workload, error } in enforcer.failures.values() {
         pending.push(format!("{workload}: {error}"));
     }
     rules.sort_by(|a, b| (&a.policy, &a.workload, &a.rule).cmp(&(&b.policy, &b.workload, &b.rule)));
@@ -349,19 +381,25 @@ fn exceptions(enforcer: &Enforcer) -> Vec<ExceptionStatus> {
     found
 }
 
-/// Ways in which something could pass that should not.
-const FAIL_OPEN: &[(&str, Hook, Reason, &str)] = &[
+/// Ways in which something could pass that should not, by hook (`None`: whichever) and reason.
+const FAIL_OPEN: &[(&str, Option<Hook>, Reason, &str)] = &[
     (
         "workload_table_full",
-        Hook::Cgroup,
+        Some(Hook::Cgroup),
         Reason::WorkloadTableFull,
         "a new container found no room in the kernel's table of workloads: no policy reaches it",
     ),
     (
         "reads_not_counted",
-        Hook::Open,
+        Some(Hook::Open),
         Reason::NotCounted,
         "which secrets a workload has read is not known: a policy that comes later does not bind it",
+    ),
+    (
+        "process_table_full",
+        None,
+        Reason::ProcessTableFull,
+        "a process found no room in the kernel's table: where it came in, and what code it has taken in, is not known",
     ),
 ];
 
@@ -372,7 +410,7 @@ fn fail_open(enforcer: &Enforcer, pipeline: &Pipeline) -> Vec<FailOpen> {
         .map(|(name, hook, reason, means)| {
             let count = counters
                 .iter()
-                .filter(|it| it.hook == *hook && it.reason == *reason)
+                .filter(|it| hook.is_none_or(|hook| it.hook == hook) && it.reason == *reason)
                 .map(|it| it.total)
                 .sum();
             FailOpen { name: (*name).to_owned(), count, means: (*means).to_owned() }

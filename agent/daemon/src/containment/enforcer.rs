@@ -2,6 +2,7 @@
 //! changed, and looks at the workloads that it concerns.
 
 mod baseline;
+mod room;
 mod rows;
 mod settle;
 
@@ -17,8 +18,9 @@ use rows::{limits, rows};
 use super::guarding::Guarding;
 use super::held;
 use super::hosts::{self, Hosts};
+use super::inside::Inside;
 use super::orders::{Orders, described};
-use super::store::{Change, Store};
+use super::store::{Change, Read, Store};
 use super::told::{self, audit};
 use super::wall::Wall;
 use crate::pipeline::Pipeline;
@@ -53,6 +55,17 @@ pub struct Current {
     pub pending: Option<String>,
     /// Its binaries were looked for from within.
     rooted: bool,
+    /// What was found at the last look.
+    found: Inside,
+}
+
+/// What could not be compiled or installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// For whom.
+    pub workload: String,
+    /// Why.
+    pub error: String,
 }
 
 /// Which workloads are to be looked at.
@@ -72,8 +85,8 @@ pub struct Enforcer {
     pub wall: Wall,
     /// What holds back opens on the tracepoint tier.
     pub guarding: Guarding,
-    /// What could not be compiled or installed, by workload.
-    pub failures: BTreeMap<String, String>,
+    /// What could not be compiled or installed: it is tried again with every tick.
+    pub failures: BTreeMap<WorkloadId, Failure>,
     hosts: Hosts,
     resolvers: Vec<IpAddr>,
     tier: Tier,
@@ -164,7 +177,11 @@ impl Enforcer {
     pub fn tick(&mut self, pipeline: &mut Pipeline, now: BootTime) -> Vec<Record> {
         self.wall.read(cofferdam_model::WallTime::now(), now);
         let wall = self.wall.now(now);
-        let mut changes = self.store.look(wall);
+        let (mut changes, files) = self.store.look(wall);
+        if let Some(files) = files {
+            changes.extend(self.take_files(files, pipeline, now));
+            changes.extend(self.store.lift(wall));
+        }
         changes.extend(self.store.roll_back(self.wall.moment(now)));
         changes.extend(self.store.ended(wall));
         let mut records = self.changed(changes, None, now);
@@ -181,6 +198,7 @@ impl Enforcer {
         }
         self.ask_for_hosts(now);
         self.guard(pipeline);
+        self.try_again(pipeline);
         while self
             .retired
             .front()
@@ -191,6 +209,34 @@ impl Enforcer {
             }
         }
         records
+    }
+
+    /// What could not be put into force may be by now: rows of others have gone.
+    fn try_again(&mut self, pipeline: &Pipeline) {
+        let is_live =
+            |id: &WorkloadId| pipeline.state.workloads.get(*id).is_some_and(|it| it.until.is_none());
+        self.failures.retain(|id, _| is_live(id));
+        self.dirty.some.extend(self.failures.keys());
+    }
+
+    /// Puts files of the policy folder into force, as many at once as there is room for.
+    fn take_files(&mut self, mut files: Vec<Read>, pipeline: &mut Pipeline, now: BootTime) -> Vec<Change> {
+        if files.is_empty() {
+            return Vec::new();
+        }
+        let wall = self.wall.now(now);
+        match (self.has_room(&self.store.with_files(&files), pipeline, now), files.len()) {
+            (Ok(()), _) => files.into_iter().flat_map(|file| self.store.take(file, wall)).collect(),
+            (Err(message), 1) => {
+                files.into_iter().flat_map(|file| self.store.leave(&file, &message, wall)).collect()
+            }
+            (Err(_), several) => {
+                let rest = files.split_off(several / 2);
+                let mut changes = self.take_files(files, pipeline, now);
+                changes.extend(self.take_files(rest, pipeline, now));
+                changes
+            }
+        }
     }
 
     fn ask_for_hosts(&mut self, now: BootTime) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use cofferdam_guard::{Client, ClientError, What};
+use cofferdam_guard::{Client, ClientError, State, What};
 
 use crate::pipeline::Pipeline;
 
@@ -21,6 +21,8 @@ pub struct Guarding {
     trouble: Option<String>,
     /// How often it was found to be gone while it was needed.
     gaps: u64,
+    /// What it has told of itself last.
+    state: Option<State>,
 }
 
 /// What is to be held back.
@@ -79,6 +81,7 @@ impl Guarding {
             marked: BTreeSet::new(),
             trouble: None,
             gaps: 0,
+            state: None,
         }
     }
 
@@ -95,6 +98,11 @@ impl Guarding {
     /// How often it was found to be gone while it was needed.
     pub fn gaps(&self) -> u64 {
         self.gaps
+    }
+
+    /// What it has done, as it told at the last look; `None`: it is not needed, or not there.
+    pub fn state(&self) -> Option<State> {
+        self.state.filter(|_| self.client.is_some())
     }
 
     /// Sees to it that these places are held back; `true` if whether it works has changed.
@@ -117,12 +125,12 @@ impl Guarding {
     }
 
     fn try_to_hold(&mut self, places: &BTreeSet<Spot>, pipeline: &mut Pipeline) -> Result<(), ClientError> {
-        let alive = self.client.as_mut().map(|client| client.state());
-        if !matches!(alive, Some(Ok(_))) {
-            if alive.is_some() {
-                self.gaps += 1;
+        match self.client.as_mut().map(|client| client.state()) {
+            Some(Ok(state)) => self.state = Some(state),
+            gone => {
+                self.gaps += u64::from(gone.is_some());
+                self.begin(pipeline)?;
             }
-            self.begin(pipeline)?;
         }
         let Some(client) = &mut self.client else { return Ok(()) };
         let mut marked = BTreeSet::new();

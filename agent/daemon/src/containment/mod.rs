@@ -10,12 +10,14 @@ mod exceptions;
 mod explain;
 pub mod guarding;
 pub mod held;
+pub mod home;
 pub mod hosts;
 pub mod inside;
 pub mod names;
 pub mod orders;
 pub mod store;
 pub mod told;
+mod undone;
 pub mod wall;
 
 pub use enforcer::Enforcer;

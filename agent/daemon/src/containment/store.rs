@@ -14,6 +14,7 @@ use cofferdam_api::{
 };
 use cofferdam_model::{BootId, WallTime};
 use cofferdam_policy::{Acceptance, Policy, parse};
+pub use folder::Read;
 use folder::{FolderId, Seen};
 use serde::{Deserialize, Serialize};
 
@@ -191,6 +192,13 @@ impl Store {
             }
         }
         Ok(policies)
+    }
+
+    /// The policies that would be in force with these.
+    pub fn with(&self, policies: &[Policy]) -> Vec<Policy> {
+        let replaced = |it: &&InForce| policies.iter().any(|policy| policy.name() == it.kept.name);
+        let others = self.in_force.iter().filter(|it| !replaced(it)).map(|it| it.policy.clone());
+        others.chain(policies.iter().cloned()).collect()
     }
 
     /// Puts a text into force.

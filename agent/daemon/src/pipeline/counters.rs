@@ -47,6 +47,7 @@ impl Pipeline {
             self.tables.forget_cgroup(cgroup);
             self.secrets.forget_view(WorkloadId::rooted_at(cgroup));
             self.state.roots.remove(&WorkloadId::rooted_at(cgroup));
+            self.state.homes.remove(&WorkloadId::rooted_at(cgroup));
             self.losses.forget(WorkloadId::rooted_at(cgroup));
             self.ended.workloads.insert(WorkloadId::rooted_at(cgroup));
         }

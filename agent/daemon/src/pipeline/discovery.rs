@@ -5,6 +5,7 @@ use cofferdam_inventory::oci_config::DeclaredMount;
 use cofferdam_model::{BootTime, InodeKey, Loss, LossReason, Record, SecretRef, WorkloadId};
 
 use super::Pipeline;
+use crate::containment::home;
 
 impl Pipeline {
     /// The secret that a file is, by its key alone.
@@ -54,6 +55,13 @@ impl Pipeline {
         if let Some(pod) = self.state.workloads.get(container).and_then(|it| it.kind.pod_uid()).cloned() {
             let containers = self.state.of_pod(&pod);
             self.batch.extend(self.secrets.of_pod(&pod, &containers, now));
+        }
+    }
+
+    /// Notes where a container's own programs live, once: later ones may have gone elsewhere.
+    pub fn note_home(&mut self, container: WorkloadId) {
+        if !self.state.homes.contains_key(&container) {
+            let _ = home::enter(container, self);
         }
     }
 

@@ -8,6 +8,7 @@ mod egress;
 mod numbers;
 mod phases;
 mod prefixes;
+mod room;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use numbers::Numbers;
 
 pub use effective::{Effective, Tier};
 pub use numbers::{RuleId, RuleName};
+pub use room::{NoRoom, Rows};
 
 /// What a generation is made from.
 #[derive(Debug, Clone, Copy)]

@@ -93,6 +93,15 @@ impl Tables {
         self.assigned.insert(workload.0, decided, 0).map_err(refused("write", "ASSIGNED"))
     }
 
+    /// Gives a workload the generation of those for which nothing is decided yet.
+    ///
+    /// # Errors
+    /// If the table is full.
+    pub fn assign_baseline(&mut self, workload: WorkloadId, generation: u32) -> Result<(), TableError> {
+        let pending = Assignment { generation, flags: 0 };
+        self.assigned.insert(workload.0, pending, 0).map_err(refused("write", "ASSIGNED"))
+    }
+
     /// The generation of a workload, and whether user space decided it; `None`: no row.
     pub fn assigned(&self, workload: WorkloadId) -> Option<(u32, bool)> {
         let found = self.assigned.get(&workload.0, 0).ok()?;

@@ -48,6 +48,7 @@ mod mptcp;
 mod nested_container;
 mod open_by_handle;
 mod openat2;
+mod other_root;
 mod other_workload;
 mod out_of_band;
 mod overlaid;
@@ -130,6 +131,7 @@ pub(super) const ALL: &[Scenario] = &[
     replaced::SCENARIO,
     bound_over::SCENARIO,
     overlaid::SCENARIO,
+    other_root::SCENARIO,
     overlaid_secret::SCENARIO,
     set_exe::SCENARIO,
     ptrace::SCENARIO,

@@ -10,16 +10,39 @@ use super::super::cut::remember_accepted;
 use super::super::inside::{self, Inside};
 use super::super::told::audit;
 use super::rows::{install, is_same, limits};
-use super::{Current, Enforcer, Round};
+use super::{Current, Enforcer, Failure, Round};
 use crate::pipeline::Pipeline;
 
 /// What is to be compiled for a workload.
-struct Wanted<'a> {
+pub(super) struct Wanted<'a> {
     selected: Vec<&'a Policy>,
     others: Vec<&'a Policy>,
     orders: Vec<Order>,
     pending: Option<String>,
 }
+
+/// Whether anything can be compiled for a workload.
+pub(super) enum Ready<'a> {
+    /// Nothing concerns it; why that may change, if it may.
+    Unconcerned(Option<String>),
+    /// Something does, and its root is not there yet.
+    NoRoot,
+    /// This, with what was found in its root.
+    Yes(Wanted<'a>, Inside),
+}
+
+/// What happens to a workload that nothing concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Without {
+    /// What the kernel has given it stays.
+    Stays,
+    /// It gets what newborn containers have.
+    Baseline,
+    /// Nothing is refused to it.
+    Free,
+}
+
+static NO_READS: BTreeSet<u64> = BTreeSet::new();
 
 impl Enforcer {
     /// Looks at one workload; `true` if it has another generation now.
@@ -30,21 +53,38 @@ impl Enforcer {
         pipeline: &mut Pipeline,
         records: &mut Vec<Record>,
     ) -> bool {
+        match self.ready(workload, round, pipeline) {
+            Ready::Unconcerned(pending) => self.without(workload, pending, pipeline),
+            Ready::NoRoot => {
+                // Without its root nobody is a reader: the baseline decides until it is there.
+                let current = self.current.entry(workload.id).or_default();
+                current.pending = Some("its root file system is not there yet".to_owned());
+                false
+            }
+            Ready::Yes(wanted, found) => self.put(workload, &wanted, round, found, pipeline, records),
+        }
+    }
+
+    /// What concerns it, and what that names in its root.
+    pub(super) fn ready<'a>(
+        &self,
+        workload: &Workload,
+        round: &Round<'a>,
+        pipeline: &mut Pipeline,
+    ) -> Ready<'a> {
         let wanted = self.wanted(workload, round);
         let concerned = !wanted.selected.is_empty()
             || !wanted.orders.is_empty()
             || wanted.others.iter().any(|policy| has_exclusive(policy));
         if !concerned {
-            return self.without(workload, wanted.pending, pipeline);
+            return Ready::Unconcerned(wanted.pending);
         }
-        let found = inside::look(workload, &wanted.selected, pipeline);
-        let Some(found) = found.or_else(|| (!wanted.orders.is_empty()).then(Inside::default)) else {
-            // Without its root nobody is a reader: the baseline decides until it is there.
-            let current = self.current.entry(workload.id).or_default();
-            current.pending = Some("its root file system is not there yet".to_owned());
-            return false;
-        };
-        self.put(workload, &wanted, round, &found, pipeline, records)
+        let last = self.current.get(&workload.id).map(|it| &it.found);
+        let found = inside::look(workload, &wanted.selected, last, pipeline);
+        match found.or_else(|| (!wanted.orders.is_empty()).then(Inside::default)) {
+            Some(found) => Ready::Yes(wanted, found),
+            None => Ready::NoRoot,
+        }
     }
 
     fn wanted<'a>(&self, workload: &Workload, round: &Round<'a>) -> Wanted<'a> {
@@ -66,41 +106,44 @@ impl Enforcer {
         wanted
     }
 
-    /// Nothing concerns it. While names are awaited the kernel's baseline stays.
+    /// Nothing concerns it. While names are awaited the baseline decides.
     fn without(&mut self, workload: &Workload, pending: Option<String>, pipeline: &mut Pipeline) -> bool {
-        let is_pending = pending.is_some();
         let known = self.current.get(&workload.id);
         let had = known.and_then(|it| it.compiled.as_ref()).is_some();
-        let assigned = pipeline.tables.assigned(workload.id);
-        if is_pending && !had {
-            self.current.entry(workload.id).or_default().pending = pending;
-            return false;
-        }
-        if assigned.is_some_and(|(generation, _)| generation != 0)
-            && let Err(error) = pipeline.tables.assign(workload.id, 0)
-        {
+        let baseline = self.pending.as_ref().filter(|_| workload.kind.is_container());
+        let done = match without(pending.is_some(), had, pipeline.tables.assigned(workload.id)) {
+            Without::Stays => Ok(()),
+            Without::Baseline => {
+                let baseline = baseline.map_or(0, |baseline| baseline.generation);
+                pipeline.tables.assign_baseline(workload.id, baseline)
+            }
+            Without::Free => pipeline.tables.assign(workload.id, 0),
+        };
+        if let Err(error) = done {
             self.failed(workload, &error.to_string());
             return false;
         }
-        if let Some(Current { compiled: Some(compiled), .. }) = self.current.remove(&workload.id) {
+        let before = self.current.remove(&workload.id);
+        if let Some(Current { compiled: Some(compiled), .. }) = before {
             self.retired.push_back((crate::host::boot_time(), compiled));
         }
-        self.failures.remove(workload.name().as_str());
+        if pending.is_some() {
+            self.current.insert(workload.id, Current { pending, ..Current::default() });
+        }
+        self.failures.remove(&workload.id);
         false
     }
 
-    /// Compiles, installs and assigns, if it is anything new.
-    fn put(
-        &mut self,
-        workload: &Workload,
-        wanted: &Wanted<'_>,
-        round: &Round<'_>,
-        found: &Inside,
-        pipeline: &mut Pipeline,
-        records: &mut Vec<Record>,
-    ) -> bool {
-        let none = BTreeSet::new();
-        let input = |generation: u32| Input {
+    /// What is compiled for a workload.
+    pub(super) fn input<'a>(
+        &'a self,
+        generation: u32,
+        workload: &'a Workload,
+        wanted: &'a Wanted<'a>,
+        round: &'a Round<'_>,
+        found: &'a Inside,
+    ) -> Input<'a> {
+        Input {
             generation,
             workload,
             policies: &wanted.selected,
@@ -113,16 +156,28 @@ impl Enforcer {
             orders: &wanted.orders,
             clock: self.wall.clock(),
             now: round.now,
-            read: round.reads.get(&workload.id).unwrap_or(&none),
+            read: round.reads.get(&workload.id).unwrap_or(&NO_READS),
             tier: self.tier,
-        };
+        }
+    }
+
+    /// Compiles, installs and assigns, if it is anything new.
+    fn put(
+        &mut self,
+        workload: &Workload,
+        wanted: &Wanted<'_>,
+        round: &Round<'_>,
+        found: Inside,
+        pipeline: &mut Pipeline,
+        records: &mut Vec<Record>,
+    ) -> bool {
+        let input = |generation| self.input(generation, workload, wanted, round, &found);
         let known = self.current.get(&workload.id).and_then(|it| it.compiled.as_ref());
         if let Some(known) = known
             && compile(&input(known.generation)).is_ok_and(|same| is_same(&same, known))
         {
-            let current = self.current.entry(workload.id).or_default();
-            current.rooted |= found.rooted;
-            current.pending.clone_from(&wanted.pending);
+            self.current.entry(workload.id).or_default().looked(found, wanted.pending.clone());
+            self.failures.remove(&workload.id);
             return false;
         }
         let compiled = match compile(&input(self.next)) {
@@ -137,7 +192,7 @@ impl Enforcer {
         let assigned =
             pipeline.tables.assigned(workload.id).is_some_and(|(number, decided)| decided && number != 0);
         let started = !assigned && pipeline.tables.is_started(workload.id);
-        let limited = known.is_some_and(limits) || assigned;
+        let limited = known.map_or(assigned, limits);
         if limits(&compiled) && !limited {
             remember_accepted(workload.id, pipeline);
         }
@@ -145,7 +200,7 @@ impl Enforcer {
             self.failed(workload, &error.to_string());
             return false;
         }
-        self.failures.remove(workload.name().as_str());
+        self.failures.remove(&workload.id);
         pipeline.names.add(compiled.generation, compiled.rules.clone());
         let current = self.current.entry(workload.id).or_default();
         let is_first = current.compiled.is_none();
@@ -153,8 +208,7 @@ impl Enforcer {
         if let Some(before) = current.compiled.replace(compiled) {
             self.retired.push_back((round.now, before));
         }
-        current.rooted |= found.rooted;
-        current.pending.clone_from(&wanted.pending);
+        current.looked(found, wanted.pending.clone());
         if says_more && (started || !is_first) {
             self.held.insert(workload.id);
         }
@@ -179,7 +233,31 @@ impl Enforcer {
 
     fn failed(&mut self, workload: &Workload, error: &str) {
         tracing::error!(error, workload = %workload.name(), "a policy could not be put into force: what was enforced stays enforced");
-        self.failures.insert(workload.name().to_string(), error.to_owned());
+        self.failures
+            .insert(workload.id, Failure { workload: workload.name().to_string(), error: error.to_owned() });
+    }
+}
+
+impl Current {
+    /// Its root was looked at; what is found from within is told from what is guessed from outside.
+    fn looked(&mut self, found: Inside, pending: Option<String>) {
+        self.rooted |= found.rooted;
+        self.pending = pending;
+        // Policies that name nothing say nothing of what is there.
+        if !found.is_empty() {
+            self.found = found;
+        }
+    }
+}
+
+/// What a workload gets that nothing concerns (yet): what was refused by a policy that is gone must not be free before
+/// it is known which one follows.
+fn without(is_pending: bool, had: bool, assigned: Option<(u32, bool)>) -> Without {
+    match (is_pending, had) {
+        (true, true) => Without::Baseline,
+        (true, false) => Without::Stays,
+        (false, _) if assigned.is_some_and(|(generation, _)| generation != 0) => Without::Free,
+        (false, _) => Without::Stays,
     }
 }
 
@@ -199,4 +277,28 @@ fn has_exclusive(policy: &Policy) -> bool {
         .rules()
         .iter()
         .any(|rule| matches!(&rule.says, cofferdam_policy::Says::Secret(secret) if secret.exclusive))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_names_are_awaited_a_workload_that_had_a_policy_gets_the_baseline() {
+        assert_eq!(without(true, true, Some((7, true))), Without::Baseline);
+    }
+
+    #[test]
+    fn while_names_are_awaited_a_newborn_keeps_what_the_kernel_gave_it() {
+        assert_eq!(without(true, false, Some((3, false))), Without::Stays);
+        assert_eq!(without(true, false, Some((7, true))), Without::Stays, "an agent before has decided it");
+        assert_eq!(without(true, false, None), Without::Stays);
+    }
+
+    #[test]
+    fn what_no_policy_is_for_is_free() {
+        assert_eq!(without(false, true, Some((7, true))), Without::Free);
+        assert_eq!(without(false, false, Some((3, false))), Without::Free, "the baseline, too");
+        assert_eq!(without(false, false, Some((0, true))), Without::Stays);
+    }
 }

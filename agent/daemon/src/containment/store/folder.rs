@@ -54,26 +54,37 @@ enum NotTaken {
     NotNow(String),
 }
 
+/// A file of the policy folder that was understood.
+#[derive(Debug, Clone)]
+pub struct Read {
+    path: PathBuf,
+    source: String,
+    text: String,
+    policies: Vec<Policy>,
+}
+
 impl Store {
-    /// Looks at the policy folder. A file is read once it has been the same for two looks: one that is being written
-    /// is not whole yet.
-    pub fn look(&mut self, now: WallTime) -> Vec<Change> {
+    /// Looks at the policy folder: what has changed, and the files that are to be taken; `None`: nothing is known of
+    /// them. A file is read once it has been the same for two looks: one that is being written is not whole yet.
+    pub fn look(&mut self, now: WallTime) -> (Vec<Change>, Option<Vec<Read>>) {
         let listed = match self.list() {
             Ok(listed) => listed,
             Err(message) => {
                 // What is there when it returns is read anew.
                 self.seen.clear();
                 self.unsaid = self.of_folder().map(|it| (it.kept.name.clone(), 0)).collect();
-                return self.refuse(self.folder.clone(), message, now);
+                return (self.refuse(self.folder.clone(), message, now), None);
             }
         };
         self.refused.retain(|path, _| listed.contains_key(path) || *path == self.folder);
-        let mut changes = Vec::new();
+        let (mut changes, mut files) = (Vec::new(), Vec::new());
         for path in self.due(listed) {
-            changes.extend(self.read_file(&path, now));
+            match self.read(&path, now) {
+                Ok(file) => files.push(file),
+                Err(why) => changes.extend(self.not_taken(&path, why, now)),
+            }
         }
-        changes.extend(self.lift(now));
-        changes
+        (changes, Some(files))
     }
 
     fn of_folder(&self) -> impl Iterator<Item = &InForce> {
@@ -124,38 +135,67 @@ impl Store {
         due
     }
 
-    fn read_file(&mut self, path: &Path, now: WallTime) -> Vec<Change> {
-        let (reading, changes) = match self.take(path, now) {
-            Ok((policies, changes)) => {
-                self.refused.remove(path);
-                (Reading::Taken(policies), changes)
-            }
-            Err(NotTaken::Wrong(message)) => (Reading::Wrong, self.refuse(path.to_owned(), message, now)),
-            Err(NotTaken::NotNow(message)) => (Reading::Due, self.refuse(path.to_owned(), message, now)),
-        };
-        if let Some(seen) = self.seen.get_mut(path) {
-            seen.reading = reading;
-        }
-        changes
-    }
-
-    /// Puts into force what a file says; the policies' names.
-    fn take(&mut self, path: &Path, now: WallTime) -> Result<(BTreeSet<String>, Vec<Change>), NotTaken> {
+    fn read(&self, path: &Path, now: WallTime) -> Result<Read, NotTaken> {
         let source = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| match error.kind() {
             ErrorKind::InvalidData => NotTaken::Wrong(format!("{source}: {error}")),
             _ => NotTaken::NotNow(format!("{source}: {error}")),
         })?;
         let policies = self.parse(&source, &text, now).map_err(NotTaken::Wrong)?;
+        Ok(Read { path: path.to_owned(), source, text, policies })
+    }
+
+    /// The policies that would be in force with these files.
+    pub fn with_files(&self, files: &[Read]) -> Vec<Policy> {
+        let new = || files.iter().flat_map(|file| &file.policies);
+        let replaced = |it: &&InForce| new().any(|policy| policy.name() == it.kept.name);
+        let others = self.in_force.iter().filter(|it| !replaced(it)).map(|it| it.policy.clone());
+        others.chain(new().cloned()).collect()
+    }
+
+    /// Puts a file into force.
+    pub fn take(&mut self, file: Read, now: WallTime) -> Vec<Change> {
+        match self.take_or_say_why(&file, now) {
+            Ok(changes) => {
+                self.refused.remove(&file.path);
+                let names = file.policies.iter().map(|policy| policy.name().to_owned()).collect();
+                self.note(&file.path, Reading::Taken(names));
+                changes
+            }
+            Err(why) => self.not_taken(&file.path, why, now),
+        }
+    }
+
+    /// Does not put a file into force now; what it said before stays.
+    pub fn leave(&mut self, file: &Read, why: &str, now: WallTime) -> Vec<Change> {
+        self.not_taken(&file.path, NotTaken::NotNow(format!("{}: {why}", file.source)), now)
+    }
+
+    fn not_taken(&mut self, path: &Path, why: NotTaken, now: WallTime) -> Vec<Change> {
+        let (reading, message) = match why {
+            NotTaken::Wrong(message) => (Reading::Wrong, message),
+            NotTaken::NotNow(message) => (Reading::Due, message),
+        };
+        self.note(path, reading);
+        self.refuse(path.to_owned(), message, now)
+    }
+
+    fn note(&mut self, path: &Path, reading: Reading) {
+        if let Some(seen) = self.seen.get_mut(path) {
+            seen.reading = reading;
+        }
+    }
+
+    fn take_or_say_why(&mut self, file: &Read, now: WallTime) -> Result<Vec<Change>, NotTaken> {
+        let Read { source, text, policies, .. } = file;
         let elsewhere = |it: &&InForce| {
-            it.kept.source != source && policies.iter().any(|policy| policy.name() == it.kept.name)
+            it.kept.source != *source && policies.iter().any(|policy| policy.name() == it.kept.name)
         };
         if let Some(other) = self.in_force.iter().filter(elsewhere).find(|it| self.is_said(it)) {
             let (name, other) = (&other.kept.name, &other.kept.source);
             return Err(NotTaken::NotNow(format!("{source}: {name} is in force already, from {other}")));
         }
-        let changes = self.put(&source, &text, &policies, now).map_err(NotTaken::NotNow)?;
-        Ok((policies.iter().map(|policy| policy.name().to_owned()).collect(), changes))
+        self.put(source, text, policies, now).map_err(NotTaken::NotNow)
     }
 
     /// Whether a policy in force is still said: it was applied, or its file says it, or may as far as we know.
@@ -203,7 +243,7 @@ impl Store {
     }
 
     /// Lifts what no file says any more, once that is certain.
-    fn lift(&mut self, now: WallTime) -> Vec<Change> {
+    pub fn lift(&mut self, now: WallTime) -> Vec<Change> {
         let unsaid = self.in_force.iter().filter(|it| !self.is_said(it));
         let looks = |name: &String| self.unsaid.get(name).map_or(1, |looks| looks.saturating_add(1));
         self.unsaid = unsaid.map(|it| (it.kept.name.clone(), looks(&it.kept.name))).collect();

@@ -40,8 +40,18 @@ impl Node {
         self.store = open(self.place.path());
     }
 
+    fn look_and_take(&mut self) -> Vec<Change> {
+        let now = NOW.parse().unwrap();
+        let (mut changes, files) = self.store.look(now);
+        if let Some(files) = files {
+            changes.extend(files.into_iter().flat_map(|file| self.store.take(file, now)));
+            changes.extend(self.store.lift(now));
+        }
+        changes
+    }
+
     fn looks(&mut self, count: usize) -> Vec<Change> {
-        (0..count).flat_map(|_| self.store.look(NOW.parse().unwrap())).collect()
+        (0..count).flat_map(|_| self.look_and_take()).collect()
     }
 
     /// Looks more than once, at each of which these are in force.
