@@ -12,6 +12,9 @@ use crate::kernel::{Cgroup, Inode, Probed, Task};
 use crate::maps::{CGROUPS, CONTROL, PROCESSES, WORKLOADS};
 use crate::verifier;
 
+/// Levels of the cgroup hierarchy in which containers are looked for.
+pub const LEVELS: u32 = 12;
+
 /// Host user id of the caller, now.
 #[inline(always)]
 pub fn current_uid() -> u32 {
@@ -29,6 +32,34 @@ pub fn current_tgid() -> u32 {
 pub fn workload_of(cgroup: u64) -> u64 {
     // SAFETY: without preallocation an element is not reused while a program can see it; see the map.
     unsafe { CGROUPS.get(cgroup) }.map_or(0, |entry| entry.workload)
+}
+
+/// The same of a cgroup that may be one too many to have a row of its own: the container's above it.
+#[inline(always)]
+pub fn workload_in(cgroup: Cgroup) -> u64 {
+    match workload_of(cgroup.id()) {
+        0 => container_above(cgroup),
+        workload => workload,
+    }
+}
+
+#[inline(never)]
+fn container_above(cgroup: Cgroup) -> u64 {
+    for level in 1..=LEVELS {
+        let Some(above) = cgroup.ancestor(level) else { return 0 };
+        if let Some(workload) = container_at(above.id()) {
+            return workload;
+        }
+    }
+    0
+}
+
+/// The workload of a cgroup that is a container's.
+#[inline(always)]
+pub fn container_at(cgroup: u64) -> Option<u64> {
+    // SAFETY: as above.
+    let entry = unsafe { CGROUPS.get(cgroup) }?;
+    (entry.flags & cgroup::CONTAINER != 0).then_some(entry.workload)
 }
 
 /// Whether this workload is a container.
@@ -71,7 +102,7 @@ pub fn current(hook: Hook) -> Option<*mut ProcessState> {
 fn moved(state: *mut ProcessState, task: Task) {
     // SAFETY: as above; moves of one process are serialised by the kernel, and the caller is in the new place already.
     let state = unsafe { &mut *state };
-    if workload_of(task.cgroup().id()) == 0 {
+    if workload_in(task.cgroup()) == 0 {
         return;
     }
     // Out of a container nobody is taken for another one's, whoever moved it.
@@ -119,7 +150,7 @@ pub fn adopt(task: Task, hook: Hook) -> Option<*mut ProcessState> {
         cgroup: task.cgroup().id(),
         ..ProcessState::default()
     };
-    state.workload = workload_of(state.cgroup);
+    state.workload = workload_in(task.cgroup());
     if let Some(file) = task.executable() {
         (state.binary, state.facts) = describe(file.inode(), task, state.workload);
     }
@@ -168,13 +199,6 @@ pub fn describe(inode: Inode<Probed>, task: Task, workload: u64) -> (InodeKey, u
     (key, verifier::forget(u64::from(bits)) as u32)
 }
 
-/// Whether a file that a runtime executes is the container's: its mounts are in place, and it is no copy of the
-/// runtime's own binary in memory.
-#[inline(always)]
-pub fn is_of_container(inode: Inode<Probed>, task: Task) -> bool {
-    !sees_host_mounts(task) && inode.identify().1 & facts::MEMFD == 0
-}
-
 /// Whether the task is in the host's mount namespace.
 #[inline(always)]
 pub fn sees_host_mounts(task: Task) -> bool {
@@ -185,7 +209,7 @@ pub fn sees_host_mounts(task: Task) -> bool {
 #[inline(always)]
 pub fn enter(state: &mut ProcessState, target: Cgroup) {
     state.cgroup = target.id();
-    state.workload = workload_of(state.cgroup);
+    state.workload = workload_in(target);
     state.flags &= !(flags::EXEC_SESSION | flags::TAINTED | flags::MIGRATED | flags::UNSEEN_ENTRY);
     state.flags |= flags::RUNTIME;
     // SAFETY: as above.

@@ -121,6 +121,12 @@ fn ptrace_access(ctx: LsmContext) -> i32 {
     after(ctx.arg(2), || hooks::environ::memory_asked(ctx.arg(0), ctx.arg(1)))
 }
 
+// int ptrace_traceme(struct task_struct *parent)
+#[lsm(hook = "ptrace_traceme")]
+fn ptrace_offer(ctx: LsmContext) -> i32 {
+    after(ctx.arg(1), || hooks::environ::trace_offered(ctx.arg(0)))
+}
+
 // void sys_exit(struct pt_regs *regs, long ret)
 #[btf_tracepoint(function = "sys_exit")]
 fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
@@ -205,13 +211,27 @@ fn task_kill(ctx: LsmContext) -> i32 {
 // refusal of an earlier program is not looked for; the kernel does not call us after one.
 #[lsm(hook = "bpf")]
 fn bpf_call(ctx: LsmContext) -> i32 {
-    after(0, || hooks::protect::bpf_called(ctx.arg(0)))
+    after(0, || hooks::protect::bpf_called(ctx.arg(0), ctx.arg(1)))
 }
 
 // int inode_unlink(struct inode *dir, struct dentry *dentry)
 #[lsm(hook = "inode_unlink")]
 fn inode_unlink(ctx: LsmContext) -> i32 {
-    after(ctx.arg(2), || hooks::protect::unlinked(ctx.arg(0)))
+    after(ctx.arg(2), || hooks::protect::unlinked(ctx.arg(0), ctx.arg(1)))
+}
+
+// int inode_rmdir(struct inode *dir, struct dentry *dentry)
+#[lsm(hook = "inode_rmdir")]
+fn inode_rmdir(ctx: LsmContext) -> i32 {
+    after(ctx.arg(2), || hooks::protect::unlinked(ctx.arg(0), ctx.arg(1)))
+}
+
+// int inode_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir, struct dentry *new_dentry)
+#[lsm(hook = "inode_rename")]
+fn inode_rename(ctx: LsmContext) -> i32 {
+    after(ctx.arg(4), || {
+        hooks::protect::unlinked(ctx.arg(0), ctx.arg(1)) || hooks::protect::unlinked(ctx.arg(2), ctx.arg(3))
+    })
 }
 
 // int sb_umount(struct vfsmount *mnt, int flags)

@@ -74,6 +74,10 @@ pub static PROCESSES: HashMap<u32, ProcessState> = HashMap::pinned(map::PROCESSE
 #[map]
 pub static SCRIPTS: LruHashMap<u64, Script> = LruHashMap::pinned(1024, 0);
 
+/// The agent's own maps and links, by [`cofferdam_abi::map::own`].
+#[map]
+pub static OWN: HashMap<u64, u8> = HashMap::pinned(map::OWN, BPF_F_NO_PREALLOC);
+
 /// Running counters of accesses.
 #[map]
 pub static ACCESSES: HashMap<AccessKey, Count> = HashMap::pinned(map::ACCESSES, BPF_F_NO_PREALLOC);
@@ -126,6 +130,16 @@ pub struct Script {
     pub file: InodeKey,
     /// Bits of [`cofferdam_abi::process::facts`].
     pub facts: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// Who resolves it: one of [`resolved`].
+    pub by: u32,
+}
+
+/// Who puts another program in the place of the file that was named.
+pub mod resolved {
+    /// The kernel, which reads that from the script itself.
+    pub const BY_SCRIPT: u32 = 0;
+    /// The file that was asked for last is no script.
+    pub const NO_SCRIPT: u32 = 1;
+    /// A binfmt_misc handler, which whoever has a user namespace may register: the file says nothing of what runs.
+    pub const BY_HANDLER: u32 = 2;
 }

@@ -120,6 +120,11 @@ fn the_policy_of_the_target_protects_it_too() {
     assert_eq!(world.sees(&stranger, GENERATION, false), "denied one/env");
     assert_eq!(world.attaches(&stranger, GENERATION), "denied one/mem");
     assert_eq!(world.sees(&stranger, OTHER, false), "allowed");
+    let without_a_policy = Actor { generation: 0, ..process("/bin/sh") };
+    assert_eq!(world.sees(&without_a_policy, GENERATION, false), "denied one/env");
+    assert_eq!(world.attaches(&without_a_policy, GENERATION), "denied one/mem");
+    assert_eq!(world.sees(&without_a_policy, 0, false), "allowed");
+    assert_eq!(world.sees(&Actor { generation: 0, ..runtime() }, GENERATION, false), "allowed");
 }
 
 #[test]

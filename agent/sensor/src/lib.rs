@@ -7,6 +7,7 @@ mod attach;
 mod batch;
 mod btf;
 mod carry;
+mod claim;
 mod decode;
 mod load;
 mod offsets;

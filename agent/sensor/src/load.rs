@@ -18,6 +18,7 @@ use cofferdam_abi::map::{CARRIED_SINCE, control};
 
 use crate::attach::{ATTACH_POINTS, AttachPoint, AttachState, AttachTo, HookReport, Tier};
 use crate::carry::{Carried, Carrier, collect};
+use crate::claim::{claim, folder_of_pins};
 use crate::decode::Event;
 use crate::offsets::{self, OffsetError};
 use crate::pins::{Version, make_dir, read_dir, remove_tree};
@@ -189,6 +190,8 @@ impl Loaded {
         if let Some(carrier) = &mut carrier {
             carrier.copy();
         }
+        claim(&mut self.ebpf, pin_dir, &own, self.generation)?;
+        self.set(control::PINS, folder_of_pins(pin_dir)?)?;
         let when = now();
         self.set(control::ACTIVE_GENERATION, self.generation)?;
         self.set(control::FOLLOWING, 0)?;

@@ -40,8 +40,8 @@ pub struct WorkloadState {
     pub root_generation: u32,
     /// 1 once a process executed a file of the container: who enters later is an exec session.
     pub started: u32,
-    /// Always zero.
-    pub reserved: u32,
+    /// Cgroups below it that were made: see [`crate::map::NESTED_MAX`].
+    pub nested: u32,
 }
 
 /// Counters of one workload for what exceeds its budget, each for one object; further objects share one.

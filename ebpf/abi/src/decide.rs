@@ -337,7 +337,8 @@ pub fn memory(tables: &impl Tables, actor: &Actor, target: u32) -> Decision {
     both_sides(tables, actor, target, set::MEMORY, environment::OTHERS, |policy| &policy.memory)
 }
 
-/// The actor's policy and the target's: the stricter counts. Exceptions for a binary are the actor's own.
+/// The actor's policy and the target's: the stricter counts, also if the actor has none. Exceptions for a binary are
+/// the actor's own. Of the host's processes only those that have a policy are to be asked for.
 #[inline(always)]
 fn both_sides(
     tables: &impl Tables,
@@ -347,7 +348,7 @@ fn both_sides(
     wanted: u32,
     class: impl Fn(&Policy) -> &Class,
 ) -> Decision {
-    if actor.is_free() {
+    if actor.flags & flags::RUNTIME != 0 {
         return Decision::ALLOWED;
     }
     let own = match tables.policy(actor.generation) {

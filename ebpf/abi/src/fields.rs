@@ -48,6 +48,7 @@ macro_rules! kernel_fields {
         $with! {
             FILE_INODE: "file" ["f_inode"] Pointer Kernel;
             FILE_MODE: "file" ["f_mode"] Int(4) Kernel;
+            FILE_PRIVATE: "file" ["private_data"] Pointer Kernel;
             FILE_DENTRY: "file" ["f_path.dentry"] Pointer Kernel;
             INODE_SB: "inode" ["i_sb"] Pointer Kernel;
             INODE_INO: "inode" ["i_ino"] Int(8) Kernel;
@@ -88,12 +89,15 @@ macro_rules! kernel_fields {
             CGROUP_ROOT: "cgroup" ["root"] Pointer Kernel;
             CGROUP_PARENT_CSS: "cgroup" ["self.parent"] Pointer Kernel;
             CSS_CGROUP: "cgroup_subsys_state" ["cgroup"] Pointer Kernel;
+            CGROUP_LEVEL: "cgroup" ["level"] Int(4) Kernel;
+            CGROUP_ANCESTORS: "cgroup" ["ancestors"] Place Kernel;
             CGROUP_ROOT_HIERARCHY: "cgroup_root" ["hierarchy_id"] Int(4) Kernel;
             KN_ID: "kernfs_node" ["id"] Int(8) Kernel;
             KN_NAME: "kernfs_node" ["name"] Pointer Kernel;
             BPRM_FILE: "linux_binprm" ["file"] Pointer Kernel;
             BPRM_FILENAME: "linux_binprm" ["filename"] Pointer Kernel;
             BPRM_INTERP: "linux_binprm" ["interp"] Pointer Kernel;
+            BPRM_BUF: "linux_binprm" ["buf"] Place Kernel;
             PROC_PID: "proc_inode" ["pid"] Pointer Kernel;
             PROC_VFS_INODE: "proc_inode" ["vfs_inode"] Place Kernel;
             PID_TASKS: "pid" ["tasks"] Place Kernel;
@@ -107,6 +111,8 @@ macro_rules! kernel_fields {
             UNIX_DENTRY: "unix_sock" ["path.dentry"] Pointer Kernel;
             UNIX_ADDRESS_USERS: "unix_address" ["refcnt"] Place Kernel;
             UNIX_ADDRESS_NAME: "unix_address" ["name"] Place Kernel;
+            MAP_ID: "bpf_map" ["id"] Int(4) Kernel;
+            LINK_ID: "bpf_link" ["id"] Int(4) Kernel;
             REGS_NR: "pt_regs" ["orig_ax", "syscallno"] Place Kernel;
             OVL_VFS_INODE: "ovl_inode" ["vfs_inode"] Place Module("overlay");
             OVL_UPPER: "ovl_inode" ["__upperdentry"] Pointer Module("overlay");

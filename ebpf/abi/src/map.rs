@@ -98,10 +98,25 @@ pub mod control {
     pub const FOLLOWING: u32 = 9;
     /// [`crate::ABI_VERSION`] of the programs that these tables are of, by the first of them that ran a query.
     pub const VERSION: u32 = 10;
+    /// Inode number of the folder of pins.
+    pub const PINS: u32 = 11;
     /// First of the ids of the agent's cgroup and of those above it, the root left out; zeros follow.
     pub const AGENT_CGROUPS: u32 = 16;
     /// Slots.
     pub const SLOTS: u32 = 24;
+}
+
+/// Keys of the table of the agent's own kernel objects.
+pub mod own {
+    /// A map, by its id.
+    pub const fn map(id: u32) -> u64 {
+        id as u64
+    }
+
+    /// A link, by its id.
+    pub const fn link(id: u32) -> u64 {
+        1 << 32 | id as u64
+    }
 }
 
 /// What user space asks of the query program, passed as its arguments.
@@ -163,6 +178,10 @@ pub const fn filter_index(device: u32, ino: u64) -> u32 {
 }
 /// Cgroups.
 pub const CGROUPS: u32 = 32_768;
+/// Cgroups below one container that have rows of their own: what is made beyond that is known by those above it.
+pub const NESTED_MAX: u32 = 1_024;
+/// Kernel objects of the agent's own: maps and links.
+pub const OWN: u32 = 1_024;
 /// Workloads.
 pub const WORKLOADS: u32 = 32_768;
 /// Processes.

@@ -5,7 +5,7 @@ use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_
 use cofferdam_abi::count::WorkloadState;
 use cofferdam_abi::event::{CgroupEvent, EntryEvent, PATH_LEN, kind};
 use cofferdam_abi::hook::{Hook, Reason};
-use cofferdam_abi::map::{CgroupEntry, cgroup, control};
+use cofferdam_abi::map::{CgroupEntry, NESTED_MAX, cgroup, control};
 use cofferdam_abi::policy::{Assignment, assignment};
 use cofferdam_abi::process::{ProcessState, flags};
 
@@ -32,14 +32,19 @@ pub fn made(cgroup: *const u8, path: *const u8) {
     let (id, parent) = (cgroup.id(), cgroup.parent().id());
     // SAFETY: without preallocation an element is not reused while a program can see it.
     let above = unsafe { CGROUPS.get(parent) }.copied().unwrap_or_default();
+    let container = if above.workload == 0 { identity::workload_in(cgroup.parent()) } else { 0 };
     let entry = if above.flags & cgroup::CONTAINER != 0 {
         CgroupEntry { workload: above.workload, flags: cgroup::CONTAINER }
+    } else if container != 0 {
+        CgroupEntry { workload: container, flags: cgroup::CONTAINER }
     } else if is_container_name(cgroup.name_at()) {
         CgroupEntry { workload: id, flags: cgroup::CONTAINER }
     } else {
         CgroupEntry { workload: id, flags: 0 }
     };
-    if CGROUPS.insert(id, entry, u64::from(BPF_NOEXIST)).is_err() && identity::workload_of(id) == 0 {
+    let has_row = entry.workload == id || may_nest(entry.workload);
+    if has_row && CGROUPS.insert(id, entry, u64::from(BPF_NOEXIST)).is_err() && identity::workload_of(id) == 0
+    {
         count(Hook::Cgroup, Reason::WorkloadTableFull, entry.workload);
     }
     if entry.workload == id
@@ -54,6 +59,17 @@ pub fn made(cgroup: *const u8, path: *const u8) {
     if is_active() {
         report(id, parent, entry.workload, kind::CGROUP_MADE, path);
     }
+}
+
+/// Whether one more cgroup below a container gets a row of its own: no container takes another one's.
+#[inline(always)]
+fn may_nest(workload: u64) -> bool {
+    let Some(row) = WORKLOADS.get_ptr_mut(workload) else { return true };
+    // SAFETY: a pointer out of a map is valid until the program ends; making cgroups is serialised by the kernel
+    // (cgroup_mutex).
+    let row = unsafe { &mut *row };
+    row.nested = row.nested.saturating_add(1);
+    row.nested <= NESTED_MAX
 }
 
 /// Assigns a newborn workload the policy of the cgroup that it is born in (its pod's), or the baseline of containers
@@ -137,7 +153,7 @@ pub fn attached(target: *const u8, task: *const u8, whole_group: u64) {
 #[inline(always)]
 pub fn moved(state: &mut ProcessState, actor_workload: u64, target: Cgroup) -> bool {
     let cgroup = target.id();
-    let workload = identity::workload_of(cgroup);
+    let workload = identity::workload_in(target);
     if workload != 0 && workload == state.workload {
         state.cgroup = cgroup;
         return false;

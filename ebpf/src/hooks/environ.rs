@@ -7,8 +7,8 @@ use cofferdam_abi::key::{FilesystemKey, InodeKey};
 use cofferdam_abi::process::{ProcessState, flags};
 
 use super::attempt::{self, Attempt};
-use super::file::{Touch, access, access_of_stranger};
-use crate::emit::count;
+use super::file::{Stranger, Touch, access, access_of_stranger, tell, tell_of_stranger};
+use crate::emit::{count, is_active};
 use crate::identity;
 use crate::kernel::{Dentry, File, Inode, Read, Task};
 use crate::rules::{self, Kernel, Ruled};
@@ -60,9 +60,58 @@ pub fn memory_asked(child: *const u8, asked: u32) -> bool {
     )
 }
 
-/// The caller reaches for what belongs to `target`. The object is the target: its birth and its id.
+/// The caller asks its parent to trace it, which nothing else asks for then; `true`: it is refused.
+#[inline(always)]
+pub fn trace_offered(parent: *const u8) -> bool {
+    let parent = Task::new(parent);
+    let mut touch = touching(Task::current(), Hook::Ptrace, how::PTRACE, mode::READ | mode::ATTACH, true);
+    let tracer = identity::known(parent.tgid()).or_else(|| identity::adopt(parent, Hook::Ptrace));
+    let denied = match tracer {
+        // SAFETY: a pointer out of a map is valid until the program ends; the row is the tracer's to change.
+        Some(tracer) => offered_to(&mut touch, unsafe { &*tracer }),
+        None => offered_to_stranger(&mut touch, parent),
+    };
+    verifier::forget_which(denied)
+}
+
+#[inline(always)]
+fn offered_to(touch: &mut Touch, tracer: &ProcessState) -> bool {
+    let denied = rule(touch, Some(tracer), tracer.workload);
+    if is_active() {
+        tell(touch, tracer, tracer.uid);
+    }
+    denied
+}
+
+/// As for files: only its cgroup tells who it is.
+#[inline(never)]
+fn offered_to_stranger(touch: &mut Touch, tracer: Task) -> bool {
+    let cgroup = tracer.cgroup().id();
+    let workload = identity::workload_of(cgroup);
+    count(touch.hook, Reason::UnknownProcess, workload);
+    let denied = rule(touch, None, workload);
+    if is_active() {
+        tell_of_stranger(touch, Stranger { tgid: tracer.tgid(), uid: tracer.uid(), cgroup, workload });
+    }
+    denied
+}
+
+/// The caller reaches for what belongs to `target`.
 #[inline(always)]
 fn reached(target: Task, hook: Hook, how: u16, mode: u8, can_deny: bool) -> bool {
+    let mut touch = touching(target, hook, how, mode, can_deny);
+    let Some(process) = identity::current(hook) else { return reached_by_stranger(&mut touch) };
+    // SAFETY: as above.
+    let process = unsafe { &mut *process };
+    process.flags &= !flags::UNTOLD;
+    let denied = rule(&mut touch, Some(process), process.workload);
+    access(&touch, process);
+    denied
+}
+
+/// What belongs to `target` is touched. The object is the target: its birth and its id.
+#[inline(always)]
+fn touching(target: Task, hook: Hook, how: u16, mode: u8, can_deny: bool) -> Touch {
     let tgid = target.tgid();
     let (workload, cgroup) = match identity::known(tgid) {
         // SAFETY: a pointer out of a map is valid until the program ends.
@@ -74,7 +123,7 @@ fn reached(target: Task, hook: Hook, how: u16, mode: u8, can_deny: bool) -> bool
     };
     let object =
         InodeKey { ino: target.start(), filesystem: FilesystemKey::default(), generation: tgid, reserved: 0 };
-    let mut touch = Touch {
+    Touch {
         object,
         secret: 0,
         target_workload: workload,
@@ -85,14 +134,7 @@ fn reached(target: Task, hook: Hook, how: u16, mode: u8, can_deny: bool) -> bool
         mode,
         can_deny,
         ruled: Ruled::FREE,
-    };
-    let Some(process) = identity::current(hook) else { return reached_by_stranger(&mut touch) };
-    // SAFETY: as above.
-    let process = unsafe { &mut *process };
-    process.flags &= !flags::UNTOLD;
-    let denied = rule(&mut touch, Some(process), process.workload);
-    access(&touch, process);
-    denied
+    }
 }
 
 /// As for files: only its cgroup tells who it is.
@@ -108,6 +150,9 @@ fn reached_by_stranger(touch: &mut Touch) -> bool {
 #[inline(never)]
 fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64) -> bool {
     let own = rules::generation_of(workload);
+    if own == 0 && !identity::is_container(workload) {
+        return false;
+    }
     let theirs = rules::generation_of(touch.target_workload);
     let (actor, tgid) = match process {
         Some(process) => (rules::actor(process, own), process.tgid),

@@ -13,7 +13,7 @@ use super::repeat::{Budget, spend};
 use crate::emit::{Moment, count, follows, is_active, send_or_count};
 use crate::identity;
 use crate::kernel::{Bprm, File, Probed, Task};
-use crate::maps::{PRIORITY, PROCESSES, SCRIPTS, Script, WORKLOADS};
+use crate::maps::{PRIORITY, PROCESSES, SCRIPTS, Script, WORKLOADS, resolved};
 use crate::rules::{self, Kernel, Ruled};
 
 /// lsm tier, before an exec resolves; `true`: it is refused. Of a script the kernel asks twice: for the script, then
@@ -26,16 +26,18 @@ pub fn checked(bprm: *const u8) -> bool {
         // The table is full: what it is allowed depends on its workload alone.
         let stranger = identity::stranger(Hook::Exec);
         let (file, facts) = identity::describe(bprm.file().inode(), task, stranger.workload);
-        return rule(&stranger, task, bprm, &Script { file, facts, reserved: 0 });
+        return rule(&stranger, task, bprm, &Script { file, facts, by: resolved::BY_SCRIPT });
     };
     // SAFETY: a pointer out of a map is valid until the program ends.
     let state = unsafe { &mut *state };
     let (file, facts) = identity::describe(bprm.file().inode(), task, state.workload);
-    let script = Script { file, facts, reserved: 0 };
+    let by = if bprm.begins_as_script() { resolved::BY_SCRIPT } else { resolved::NO_SCRIPT };
+    let script = Script { file, facts, by };
     if rule(state, task, bprm, &script) {
         return true;
     }
     if bprm.is_script() {
+        asked_again(bprm, by);
         return false;
     }
     // Keyed by the exec itself: by its end the calling thread may have taken the leader's id.
@@ -44,6 +46,16 @@ pub fn checked(bprm: *const u8) -> bool {
         count(Hook::Exec, Reason::ReadFailed, state.workload);
     }
     false
+}
+
+/// Another file has taken the place of the one that was asked for before. If that was no script, it was a handler's
+/// doing.
+#[inline(always)]
+fn asked_again(bprm: Bprm, by: u32) {
+    let Some(script) = SCRIPTS.get_ptr_mut(bprm.address()) else { return };
+    // SAFETY: a pointer out of a map is valid until the program ends; the row is this exec's, which is here.
+    let script = unsafe { &mut *script };
+    script.by = if script.by == resolved::BY_SCRIPT { by } else { resolved::BY_HANDLER };
 }
 
 /// Asks the rules. Whoever is let into a running container by the runtime is no runtime any more once a file of the
@@ -56,7 +68,8 @@ fn rule(process: &ProcessState, task: Task, bprm: Bprm, file: &Script) -> bool {
     }
     let mut actor = rules::actor(process, generation);
     let enters = process.flags & flags::RUNTIME != 0 && process.flags & flags::EXEC_SESSION != 0;
-    if enters && identity::is_of_container(bprm.file().inode(), task) {
+    // A runtime executes itself, or a copy of itself in memory, before it enters the container's mounts.
+    if enters && !identity::sees_host_mounts(task) {
         actor.flags &= !flags::RUNTIME;
     }
     let decision = decide::execute(&Kernel, &actor, file.file, file.facts);
@@ -74,19 +87,54 @@ fn rule(process: &ProcessState, task: Task, bprm: Bprm, file: &Script) -> bool {
     decision.is_denied()
 }
 
-/// A file is mapped as code. A program with code that did not come with the image is not what its binary says.
+/// A file is mapped as code. A program with code that did not come with the image is not what its binary says. Returns
+/// bits of [`facts`] about the first such code in a process, else 0.
 #[inline(never)]
-pub fn code_mapped(file: *const u8) {
-    let Some(state) = identity::current(Hook::Mmap) else { return };
+pub fn code_mapped(file: *const u8) -> u32 {
+    let Some(state) = identity::current(Hook::Mmap) else { return 0 };
     // SAFETY: a pointer out of a map is valid until the program ends.
     let state = unsafe { &mut *state };
     let is_free = rules::are_in_charge() && rules::generation_of(state.workload) == 0;
     if state.flags & flags::RUNTIME != 0 || is_free {
-        return;
+        return 0;
     }
     let (_, facts) = identity::describe(File::<Probed>::new(file).inode(), Task::current(), state.workload);
-    if decide::origin(facts) & (exec::WRITTEN | exec::MEMFD | exec::DELETED) != 0 {
-        state.flags |= flags::FOREIGN_CODE;
+    if !is_foreign(facts) || state.flags & flags::FOREIGN_CODE != 0 {
+        return 0;
+    }
+    state.flags |= flags::FOREIGN_CODE;
+    facts
+}
+
+/// Whether code of such a file did not come with the image.
+#[inline(always)]
+fn is_foreign(facts: u32) -> bool {
+    decide::origin(facts) & (exec::WRITTEN | exec::MEMFD | exec::DELETED) != 0
+}
+
+/// Tells of the first code in a process that could not have been executed: a loader that is given a file as its argument
+/// gets around that. It is not refused, because programs load libraries that they have written themselves.
+#[inline(never)]
+pub fn foreign_code(file: *const u8, facts: u32) {
+    let Some(state) = identity::known(identity::current_tgid()) else { return };
+    // SAFETY: a pointer out of a map is valid until the program ends.
+    let state = unsafe { &*state };
+    let generation = rules::generation_of(state.workload);
+    if generation == 0 {
+        return;
+    }
+    let file = File::<Probed>::new(file);
+    let (key, _) = file.inode().identify();
+    let decision = decide::execute(&Kernel, &rules::actor(state, generation), key, facts);
+    let ruled = Ruled::by(decision, generation, 0).seen();
+    if ruled.verdict() != verdict::ALLOWED {
+        let path_at = file.dentry().name_at();
+        told(
+            Hook::Mmap,
+            &Attempt { file: key, facts, path_at, ..Attempt::of(attempt::EXECUTE) },
+            state,
+            ruled,
+        );
     }
 }
 
@@ -115,7 +163,7 @@ pub fn executed(bprm: *const u8) {
     let inode = bprm.file().inode();
     // Whatever is executed in a unit is the unit's: only containers are set up from within.
     if state.flags & flags::RUNTIME != 0
-        && (identity::is_of_container(inode, task) || !identity::is_container(state.workload))
+        && (!identity::sees_host_mounts(task) || !identity::is_container(state.workload))
     {
         start(state, task);
     }
@@ -148,20 +196,27 @@ fn start(state: &mut ProcessState, task: Task) {
     }
 }
 
-/// Sets binary and interpreter; for a script the file that the exec check saw, where there is one.
+/// Sets binary and interpreter; for a script the file that the exec check saw, where there is one. What a handler runs
+/// in the place of a file is the binary itself.
 #[inline(always)]
 fn name_binary(state: &mut ProcessState, file: InodeKey, bits: u32, bprm: Bprm) {
     state.binary = file;
     state.interpreter = InodeKey::default();
     state.facts = bits;
     if bprm.is_script() {
-        state.interpreter = file;
-        state.binary = InodeKey::default();
-        state.facts = facts::SCRIPT | bits & (facts::HOST_MOUNTS | facts::ROOT_KNOWN);
         // SAFETY: keyed by this exec, which is here.
-        if let Some(script) = unsafe { SCRIPTS.get(bprm.address()) } {
-            state.binary = script.file;
-            state.facts = facts::SCRIPT | script.facts;
+        let script = unsafe { SCRIPTS.get(bprm.address()) };
+        if script.is_none_or(|script| script.by != resolved::BY_HANDLER) {
+            state.interpreter = file;
+            state.binary = InodeKey::default();
+            state.facts = facts::SCRIPT | bits & (facts::HOST_MOUNTS | facts::ROOT_KNOWN);
+            if let Some(script) = script {
+                state.binary = script.file;
+                state.facts = facts::SCRIPT | script.facts;
+            }
+            if is_foreign(bits) {
+                state.flags |= flags::FOREIGN_CODE;
+            }
         }
     }
     let _ = SCRIPTS.remove(bprm.address());

@@ -45,7 +45,10 @@ pub fn mapped(file: *const u8, protection: u64) -> bool {
         return false;
     }
     if protection & PROT_EXEC != 0 {
-        super::exec::code_mapped(file);
+        let foreign = super::exec::code_mapped(file);
+        if foreign != 0 {
+            super::exec::foreign_code(file, foreign);
+        }
     }
     reached_typed(file, Hook::Mmap, how::MMAP)
 }

@@ -2,7 +2,7 @@
 //! sees. The socket's cgroup tells whose they are; processes have no part in it.
 
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB};
-use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skb_cgroup_id};
+use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skb_ancestor_cgroup_id, bpf_skb_cgroup_id};
 use aya_ebpf::programs::{SkBuffContext, SockOpsContext};
 use cofferdam_abi::decide::{self, Tables};
 use cofferdam_abi::event::verdict;
@@ -27,6 +27,9 @@ const TCP_FLAGS: usize = 13;
 const SYN_ACK: u8 = 0x12;
 /// `BPF_TCP_CLOSE`, include/uapi/linux/bpf.h.
 const TCP_CLOSE: u32 = 7;
+/// `BPF_TCP_LISTEN` and `BPF_TCP_NEW_SYN_RECV`, the same place.
+const TCP_LISTEN: u32 = 10;
+const TCP_NEW_SYN_RECV: u32 = 12;
 /// `BPF_SOCK_OPS_STATE_CB_FLAG`.
 const STATE_CB_FLAG: i32 = 1 << 2;
 
@@ -41,8 +44,27 @@ pub fn are_looked_at() -> bool {
 fn owner(ctx: &SkBuffContext) -> (u64, u64, u32) {
     // SAFETY: the context is valid for the program's run.
     let cgroup = unsafe { bpf_skb_cgroup_id(ctx.skb.skb.cast()) };
-    let workload = identity::workload_of(cgroup);
+    let workload = match identity::workload_of(cgroup) {
+        0 => container_above(ctx),
+        workload => workload,
+    };
     (cgroup, workload, rules::generation_of(workload))
+}
+
+/// The container above a socket's cgroup that has no row of its own; 0: there is none.
+#[inline(always)]
+fn container_above(ctx: &SkBuffContext) -> u64 {
+    for level in 1..=identity::LEVELS {
+        // SAFETY: the context is valid for the program's run.
+        let above = unsafe { bpf_skb_ancestor_cgroup_id(ctx.skb.skb.cast(), level as i32) };
+        if above == 0 {
+            return 0;
+        }
+        if let Some(workload) = identity::container_at(above) {
+            return workload;
+        }
+    }
+    0
 }
 
 /// A packet leaves a socket; `true`: it is dropped.
@@ -92,14 +114,26 @@ pub fn arriving(ctx: &SkBuffContext) -> bool {
 /// Whether a TCP segment belongs to a connection that somebody else opened.
 #[inline(always)]
 fn is_reply(ctx: &SkBuffContext, key: &ConnectionKey) -> bool {
-    // The answer to whoever knocks carries nothing else.
-    if u16::from(key.reserved[0]) & u16::from(SYN_ACK) == u16::from(SYN_ACK) {
+    // The answer to whoever knocks; a raw socket can write the same flags, but does not listen.
+    if key.reserved[0] & SYN_ACK == SYN_ACK && is_of_listener(ctx) {
         return true;
     }
     // SAFETY: the context is valid for the program's run.
     let cookie = unsafe { bpf_get_socket_cookie(ctx.skb.skb.cast()) };
     // SAFETY: only the presence is asked for.
     unsafe { ACCEPTED.get(cookie) }.is_some()
+}
+
+/// Whether a packet is a listening socket's own. Connections that are not established yet are shown as their listener
+/// (`sk_to_full_sk`, include/net/inet_sock.h).
+#[inline(always)]
+fn is_of_listener(ctx: &SkBuffContext) -> bool {
+    // SAFETY: the context is valid for the program's run; the verifier sees to it that the socket is not null.
+    unsafe {
+        let socket = (*ctx.skb.skb).__bindgen_anon_2.sk;
+        !socket.is_null()
+            && matches!(core::ptr::read_volatile(&raw const (*socket).state), TCP_LISTEN | TCP_NEW_SYN_RECV)
+    }
 }
 
 /// Destination of a packet; the TCP flags stand in `reserved[0]`.

@@ -4,12 +4,17 @@
 use cofferdam_abi::decide::Tables;
 use cofferdam_abi::event::{attempt, mode};
 use cofferdam_abi::hook::Hook;
+use cofferdam_abi::map::{control, own};
 use cofferdam_abi::policy::row;
 
 use super::attempt::{Attempt, holds_agent, is_agent, on_agent};
 use crate::identity;
-use crate::kernel::{Dentry, File, Inode, Read, Task, Typed};
+use crate::kernel::{Dentry, File, Inode, Read, Task, Typed, first_descriptor};
+use crate::maps::{CONTROL, OWN};
 use crate::rules::{self, Kernel};
+
+/// Levels from a pin up to the folder of pins.
+const PIN_DEPTH: u32 = 6;
 
 /// A signal is sent; `true`: it is refused. Signal 0 only asks whether a process is there.
 #[inline(always)]
@@ -20,25 +25,45 @@ pub fn signalled(target: *const u8, signal: u32) -> bool {
     on_agent(Hook::Protect, &Attempt { detail: u64::from(signal), ..Attempt::of(attempt::SIGNAL) })
 }
 
-/// bpf(2) is called; `true`: it is refused. Only to workloads that a policy speaks of: others may be the node's network.
+/// bpf(2) is called; `true`: it is refused. Wholly to workloads that a policy speaks of; other containers may be the
+/// node's network, and are only kept from what is ours.
 #[inline(always)]
-pub fn bpf_called(command: u32) -> bool {
-    let Some(process) = identity::known(identity::current_tgid()) else { return false };
-    // SAFETY: a pointer out of a map is valid until the program ends.
-    let generation = rules::generation_of(unsafe { (*process).workload });
-    if generation == 0 || Kernel.policy(generation).is_none_or(|it| it.flags & row::CONTAINED == 0) {
+pub fn bpf_called(command: u32, attributes: *const u8) -> bool {
+    let workload = match identity::current(Hook::Protect) {
+        // SAFETY: a pointer out of a map is valid until the program ends.
+        Some(process) => unsafe { (*process).workload },
+        None => identity::stranger(Hook::Protect).workload,
+    };
+    let generation = rules::generation_of(workload);
+    let by_policy =
+        generation != 0 && Kernel.policy(generation).is_some_and(|it| it.flags & row::CONTAINED != 0);
+    if !by_policy && !(identity::is_container(workload) && is_own(command, attributes)) {
         return false;
     }
     on_agent(Hook::Protect, &Attempt { detail: u64::from(command), ..Attempt::of(attempt::BPF) })
 }
 
-/// A file is unlinked; `true`: it is refused, because it is a pin.
+/// A name is taken out of a folder, or overwritten there; `true`: it is refused, because it is a pin's.
 #[inline(always)]
-pub fn unlinked(folder: *const u8) -> bool {
-    if !Inode::<Typed>::new(folder).superblock().is_bpf() {
+pub fn unlinked(folder: *const u8, entry: *const u8) -> bool {
+    if !Inode::<Typed>::new(folder).superblock().is_bpf() || !is_pin(Dentry::new(entry)) {
         return false;
     }
     on_agent(Hook::Protect, &Attempt::of(attempt::AGENT_FILE))
+}
+
+/// Whether this is the folder of pins or below it. Others have pins of their own, and may do with them what they want.
+#[inline(always)]
+fn is_pin(entry: Dentry) -> bool {
+    let Some(pins) = CONTROL.get(control::PINS).filter(|pins| **pins != 0) else { return false };
+    let mut entry = entry;
+    for _ in 0..PIN_DEPTH {
+        if entry.inode().ino() == *pins {
+            return true;
+        }
+        entry = entry.parent();
+    }
+    false
 }
 
 /// A file of the cgroup hierarchy is opened; `true`: it is refused, because it freezes, kills or moves the agent.
@@ -73,7 +98,47 @@ pub fn unmounted() -> bool {
 /// Whether the caller is in a container.
 #[inline(always)]
 fn is_in_container() -> bool {
-    let Some(process) = identity::known(identity::current_tgid()) else { return false };
-    // SAFETY: as above.
-    identity::is_container(unsafe { (*process).workload })
+    let workload = match identity::current(Hook::Protect) {
+        // SAFETY: as above.
+        Some(process) => unsafe { (*process).workload },
+        None => identity::stranger(Hook::Protect).workload,
+    };
+    identity::is_container(workload)
+}
+
+/// Whether a command changes a map or a link of the agent's. All of these name it by the descriptor that
+/// `union bpf_attr` begins with; how the caller came by that does not matter.
+#[inline(always)]
+fn is_own(command: u32, attributes: *const u8) -> bool {
+    let changes_map = matches!(
+        command,
+        cmd::MAP_UPDATE_ELEM
+            | cmd::MAP_DELETE_ELEM
+            | cmd::MAP_LOOKUP_AND_DELETE_ELEM
+            | cmd::MAP_FREEZE
+            | cmd::MAP_LOOKUP_AND_DELETE_BATCH
+            | cmd::MAP_UPDATE_BATCH
+            | cmd::MAP_DELETE_BATCH
+    );
+    if !changes_map && !matches!(command, cmd::LINK_UPDATE | cmd::LINK_DETACH) {
+        return false;
+    }
+    let descriptor = first_descriptor(attributes);
+    let Some(file) = Task::current().descriptor(descriptor) else { return false };
+    let key = if changes_map { own::map(file.map_id()) } else { own::link(file.link_id()) };
+    // SAFETY: only the presence is asked for.
+    unsafe { OWN.get(key) }.is_some()
+}
+
+/// `enum bpf_cmd`, include/uapi/linux/bpf.h.
+mod cmd {
+    pub const MAP_UPDATE_ELEM: u32 = 2;
+    pub const MAP_DELETE_ELEM: u32 = 3;
+    pub const MAP_LOOKUP_AND_DELETE_ELEM: u32 = 21;
+    pub const MAP_FREEZE: u32 = 22;
+    pub const MAP_LOOKUP_AND_DELETE_BATCH: u32 = 25;
+    pub const MAP_UPDATE_BATCH: u32 = 26;
+    pub const MAP_DELETE_BATCH: u32 = 27;
+    pub const LINK_UPDATE: u32 = 29;
+    pub const LINK_DETACH: u32 = 34;
 }

@@ -3,6 +3,7 @@
 use cofferdam_abi::decide::{self, Tables};
 use cofferdam_abi::event::{attempt, verdict};
 use cofferdam_abi::hook::Hook;
+use cofferdam_abi::process::ProcessState;
 
 use super::attempt::{Attempt, told};
 use crate::identity;
@@ -15,12 +16,20 @@ pub fn made(family: u32, of_kernel: bool) -> bool {
         return false;
     }
     // Whose fork was missed is taken over here at the latest: the hooks of its connects cannot read a task.
-    let Some(process) = identity::current(Hook::Socket) else { return false };
+    let process = identity::current(Hook::Socket);
     if decide::has_destinations(family) {
         return false;
     }
-    // SAFETY: a pointer out of a map is valid until the program ends.
-    let process = unsafe { &*process };
+    match process {
+        // SAFETY: a pointer out of a map is valid until the program ends.
+        Some(process) => is_refused(family, unsafe { &*process }),
+        None => is_refused(family, &identity::stranger(Hook::Socket)),
+    }
+}
+
+/// Asks the rules.
+#[inline(never)]
+fn is_refused(family: u32, process: &ProcessState) -> bool {
     let generation = rules::generation_of(process.workload);
     let Some(row) = Kernel.policy(generation) else { return false };
     let decision = decide::undirected(&Kernel, &rules::actor(process, generation), row);

@@ -1,6 +1,6 @@
 //! `struct cgroup` and its kernfs node.
 
-use super::{Probed, Read, offset};
+use super::{Probed, Read, inside, offset, probe};
 
 /// A cgroup of any hierarchy.
 #[derive(Clone, Copy)]
@@ -37,6 +37,19 @@ impl Cgroup {
     #[inline(always)]
     pub fn parent(self) -> Self {
         Self(Self::pointer(Self::pointer(self.0, offset::CGROUP_PARENT_CSS), offset::CSS_CGROUP))
+    }
+
+    /// The one at this level above it, or itself; the root's level is 0. `ancestors` is an array of `level + 1` pointers
+    /// (include/linux/cgroup-defs.h, since 6.1).
+    #[inline(always)]
+    pub fn ancestor(self, level: u32) -> Option<Self> {
+        // SAFETY: as above; the field is an int.
+        let own: u32 = unsafe { Probed::read(self.0, offset::CGROUP_LEVEL) };
+        if level > own {
+            return None;
+        }
+        let at = inside(self.0, offset::CGROUP_ANCESTORS).wrapping_add(level as usize * size_of::<u64>());
+        Some(Self(probe(at)))
     }
 
     /// Address of its folder's name.

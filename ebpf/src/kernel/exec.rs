@@ -1,6 +1,6 @@
 //! `struct linux_binprm`: an exec under way.
 
-use super::{File, Probed, Read, offset};
+use super::{File, Probed, Read, inside, offset, probe};
 
 /// An exec under way.
 #[derive(Clone, Copy)]
@@ -22,6 +22,12 @@ impl Bprm {
     #[inline(always)]
     pub fn address(self) -> u64 {
         self.0 as u64
+    }
+
+    /// Whether the file that runs begins as a script does.
+    #[inline(always)]
+    pub fn begins_as_script(self) -> bool {
+        probe::<[u8; 2]>(inside(self.0, offset::BPRM_BUF)) == *b"#!"
     }
 
     /// The file that runs: for scripts, once resolved, the interpreter.

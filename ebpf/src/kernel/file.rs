@@ -89,6 +89,20 @@ impl<R: Read> File<R> {
         mode & FMODE_PATH != 0
     }
 
+    /// Id of the map that a descriptor of a map stands for.
+    #[inline(always)]
+    pub fn map_id(self) -> u32 {
+        // SAFETY: as above; the field is a pointer. Of another file what is read there is no id of ours but by chance.
+        super::probe(super::inside(unsafe { R::read(self.0, offset::FILE_PRIVATE) }, offset::MAP_ID))
+    }
+
+    /// The same of a link.
+    #[inline(always)]
+    pub fn link_id(self) -> u32 {
+        // SAFETY: as above.
+        super::probe(super::inside(unsafe { R::read(self.0, offset::FILE_PRIVATE) }, offset::LINK_ID))
+    }
+
     #[inline(always)]
     pub fn dentry(self) -> Dentry<R> {
         // SAFETY: as above; the field is a pointer.

@@ -98,6 +98,12 @@ fn probe<T: Copy>(at: *const u8) -> T {
     }
 }
 
+/// The descriptor that the attributes of a call of bpf(2) begin with; the kernel has copied them.
+#[inline(always)]
+pub fn first_descriptor(attributes: *const u8) -> u64 {
+    u64::from(probe::<u32>(attributes))
+}
+
 /// The address `offset` bytes into the object at `base`.
 #[inline(always)]
 fn inside(base: *const u8, offset: Offset) -> *const u8 {

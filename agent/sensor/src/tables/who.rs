@@ -65,11 +65,23 @@ impl Tables {
         workload: WorkloadId,
         container: bool,
     ) -> Result<(), TableError> {
+        self.provide_workload(workload)?;
+        let is_nested = container && WorkloadId::rooted_at(cgroup) != workload;
+        if is_nested && self.cgroups.get(&cgroup.0, 0).is_err() && !self.may_nest(workload) {
+            // The kernel knows it by those above it.
+            return Ok(());
+        }
         let flags = map::cgroup::FINAL | if container { map::cgroup::CONTAINER } else { 0 };
         self.cgroups
             .insert(cgroup.0, CgroupEntry { workload: workload.0, flags }, 0)
-            .map_err(refused("write", "CGROUPS"))?;
-        self.provide_workload(workload)
+            .map_err(refused("write", "CGROUPS"))
+    }
+
+    /// Whether a cgroup below a container that the kernel has given no row may have one.
+    fn may_nest(&mut self, workload: WorkloadId) -> bool {
+        let Ok(mut state) = self.workloads.get(&workload.0, 0) else { return true };
+        state.nested = state.nested.saturating_add(1);
+        state.nested <= map::NESTED_MAX && self.workloads.insert(workload.0, state, 0).is_ok()
     }
 
     /// Sees to it that a workload has a row, and with it a budget; those that are not known share one.
