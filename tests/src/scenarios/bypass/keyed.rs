@@ -34,6 +34,7 @@ pub(super) fn opens(attack: &Attack<'_, '_>, name: &str, steps: &[&[&str]]) -> R
     policy.holds(&app, &[rule::SECRET])?;
     let as_it_is = format!("/data/tree/{name}/password");
     app.child_does("open", &[&as_it_is])?.was_refused_with(Errno::EPERM)?;
+    stage.everything_has_arrived(&app)?;
     let words: Vec<&str> = ["do", "sequence"].into_iter().chain(steps.join(&"--")).collect();
     let decider = Some((policy.name(), rule::SECRET));
     attack.by(&app, Trace::Access(AccessKind::Open), decider, || app.runs(ACTOR, &words))
