@@ -1,9 +1,10 @@
 //! Open sockets of a workload, found and destroyed by their cgroup: sock_diag(7), SOCK_DESTROY of
 //! include/uapi/linux/sock_diag.h, whatever network namespace they live in.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::thread;
 
@@ -21,6 +22,10 @@ const NLM_F_DUMP: u16 = 0x300;
 const HEADER: usize = 16;
 /// Bytes of `struct inet_diag_sockid`.
 const SOCKET_ID: usize = 48;
+/// Where the cookie stands in it.
+const COOKIE: usize = 40;
+/// `TCP_LISTEN`, include/net/tcp_states.h.
+const TCP_LISTEN: u8 = 10;
 /// Bytes of `struct inet_diag_msg`.
 const DIAG: usize = 72;
 /// `INET_DIAG_CGROUP_ID`, include/uapi/linux/inet_diag.h.
@@ -33,6 +38,7 @@ const PROTOCOLS: [(u8, &str); 2] = [(libc::IPPROTO_TCP as u8, "TCP"), (libc::IPP
 struct Found {
     family: u8,
     protocol: u8,
+    state: u8,
     id: [u8; SOCKET_ID],
     cgroup: u64,
 }
@@ -51,20 +57,69 @@ pub struct Destroyed {
 /// # Errors
 /// If the namespace cannot be entered or asked.
 pub fn destroy(namespace: &Path, is_meant: impl Fn(u64) -> bool + Send) -> io::Result<Destroyed> {
-    let namespace = File::open(namespace)?;
-    // A thread of its own: a namespace is a thread's, and this one's ends with it.
-    thread::scope(|scope| {
-        let work = scope.spawn(move || {
-            setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)?;
-            destroy_here(&is_meant)
-        });
-        work.join().map_err(|_| io::Error::other("the thread that destroys sockets panicked"))?
+    within(namespace, move || destroy_here(&is_meant))
+}
+
+/// Cookies of the established TCP connections of these cgroups that others have opened, as far as that can be told
+/// afterwards: a socket of the same namespace listens on their port.
+///
+/// # Errors
+/// If the namespace cannot be entered or asked.
+pub fn accepted(namespace: &Path, is_meant: impl Fn(u64) -> bool + Send) -> io::Result<Vec<u64>> {
+    within(namespace, move || {
+        let netlink = open()?;
+        let mut found = Vec::new();
+        for family in FAMILIES {
+            found.extend(list(netlink.as_raw_fd(), family, libc::IPPROTO_TCP as u8)?);
+        }
+        Ok(opened_by_others(&found, is_meant))
     })
 }
 
+/// A socket of the IPv6 family may accept for IPv4: ports are compared alone.
+fn opened_by_others(found: &[Found], is_meant: impl Fn(u64) -> bool) -> Vec<u64> {
+    let listened: BTreeSet<u16> = found.iter().filter(|it| it.state == TCP_LISTEN).map(Found::port).collect();
+    let is_theirs =
+        |it: &&Found| it.state != TCP_LISTEN && listened.contains(&it.port()) && is_meant(it.cgroup);
+    found.iter().filter(is_theirs).map(Found::cookie).collect()
+}
+
+impl Found {
+    /// Its own port.
+    fn port(&self) -> u16 {
+        u16::from_be_bytes([self.id[0], self.id[1]])
+    }
+
+    /// `bpf_get_socket_cookie` gives the same (`sock_diag_save_cookie`, net/core/sock_diag.c: low half first).
+    fn cookie(&self) -> u64 {
+        let half = |at: usize| {
+            let bytes = [self.id[at], self.id[at + 1], self.id[at + 2], self.id[at + 3]];
+            u64::from(u32::from_ne_bytes(bytes))
+        };
+        half(COOKIE) | half(COOKIE + 4) << 32
+    }
+}
+
+/// Asks in a network namespace.
+fn within<T: Send>(namespace: &Path, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let namespace = File::open(namespace)?;
+    // A thread of its own: a namespace is a thread's, and this one's ends with it.
+    thread::scope(|scope| {
+        let asked = scope.spawn(move || {
+            setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)?;
+            work()
+        });
+        asked.join().map_err(|_| io::Error::other("the thread that asks for sockets panicked"))?
+    })
+}
+
+fn open() -> io::Result<OwnedFd> {
+    let kind = (SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag);
+    Ok(socket(AddressFamily::Netlink, kind.0, kind.1, kind.2)?)
+}
+
 fn destroy_here(is_meant: &impl Fn(u64) -> bool) -> io::Result<Destroyed> {
-    let netlink =
-        socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag)?;
+    let netlink = open()?;
     let mut done = Destroyed::default();
     for (protocol, name) in PROTOCOLS {
         for family in FAMILIES {
@@ -175,7 +230,7 @@ fn error_of(body: &[u8]) -> io::Error {
 
 /// One socket of a dump; without a cgroup it is nobody's.
 fn parse(body: &[u8], protocol: u8) -> Option<Found> {
-    let family = *body.first()?;
+    let (family, state) = (*body.first()?, *body.get(1)?);
     let id = body.get(4..4 + SOCKET_ID)?.try_into().ok()?;
     let mut attributes = body.get(DIAG..)?;
     loop {
@@ -184,7 +239,7 @@ fn parse(body: &[u8], protocol: u8) -> Option<Found> {
         let value = attributes.get(4..length)?;
         if kind == CGROUP_ID {
             let cgroup = u64::from_ne_bytes(value.try_into().ok()?);
-            return Some(Found { family, protocol, id, cgroup });
+            return Some(Found { family, protocol, state, id, cgroup });
         }
         attributes = attributes.get(length.next_multiple_of(4)..)?;
     }
@@ -205,6 +260,24 @@ mod tests {
         body.extend(42_u64.to_ne_bytes());
         assert_eq!(parse(&body, 6).map(|found| found.cgroup), Some(42));
         assert_eq!(parse(&body[..DIAG + 8], 6), None);
+    }
+
+    #[test]
+    fn a_connection_to_a_port_that_somebody_listens_on_was_opened_by_others() {
+        let socket = |state: u8, port: u16, cookie: u8, cgroup: u64| {
+            let mut id = [0; SOCKET_ID];
+            id[..2].copy_from_slice(&port.to_be_bytes());
+            id[COOKIE] = cookie;
+            Found { family: 2, protocol: 6, state, id, cgroup }
+        };
+        let all = [
+            socket(TCP_LISTEN, 80, 1, 5),
+            socket(1, 80, 2, 5),
+            socket(1, 40_000, 3, 5),
+            socket(1, 80, 4, 6),
+            socket(8, 80, 5, 5),
+        ];
+        assert_eq!(opened_by_others(&all, |cgroup| cgroup == 5), [2, 5]);
     }
 
     #[test]

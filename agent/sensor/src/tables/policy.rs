@@ -184,6 +184,16 @@ impl Tables {
         self.set_control(control::PACKETS, looked_at.into())
     }
 
+    /// Sockets, by their cookies, on which answers pass though their workload's egress is limited.
+    ///
+    /// # Errors
+    /// If the table is full.
+    pub fn remember_accepted(&mut self, cookies: &[u64]) -> Result<(), TableError> {
+        cookies
+            .iter()
+            .try_for_each(|cookie| self.accepted.insert(*cookie, 1, 0).map_err(refused("write", "ACCEPTED")))
+    }
+
     /// The agent lives.
     ///
     /// # Errors

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use cofferdam_model::{AuditKind, Record, Workload};
 use cofferdam_policy::{Compiled, Input, Order, Policy, RuleKind, Selection, compile, is_guarded};
 
+use super::super::cut::remember_accepted;
 use super::super::inside::{self, Inside};
 use super::super::told::audit;
-use super::rows::{install, is_same};
+use super::rows::{install, is_same, limits};
 use super::{Current, Enforcer, Round};
 use crate::pipeline::Pipeline;
 
@@ -136,6 +137,10 @@ impl Enforcer {
         let assigned =
             pipeline.tables.assigned(workload.id).is_some_and(|(number, decided)| decided && number != 0);
         let started = !assigned && pipeline.tables.is_started(workload.id);
+        let limited = known.is_some_and(limits) || assigned;
+        if limits(&compiled) && !limited {
+            remember_accepted(workload.id, pipeline);
+        }
         if let Err(error) = install(&compiled, workload.id, pipeline) {
             self.failed(workload, &error.to_string());
             return false;
