@@ -123,6 +123,7 @@ const STEPS: &[(&str, Action)] = &[
     ("connect-loop", load::connects),
     ("migrate", cgroup::migrate),
     ("nest", cgroup::nest),
+    ("nest-many", cgroup::nest_many),
     ("mount-proc", cgroup::mount_proc),
 ];
 

@@ -46,6 +46,7 @@ mod keys_renamed;
 mod local_proxy;
 mod local_proxy_datagram;
 mod local_proxy_unix;
+mod many_cgroups;
 mod mapped_address;
 mod memfd;
 mod memfd_any;
@@ -95,7 +96,6 @@ mod tcp;
 mod tcp6;
 mod thread;
 mod traced_from_birth;
-mod tree_too_deep;
 mod udp_connected;
 mod udp_unconnected;
 mod unix_socket;
@@ -111,6 +111,9 @@ mod written;
 use crate::stage::Scenario;
 
 pub(super) const ALL: &[Scenario] = &[
+    // First: an exclusive secret of any policy forbids bpf(2) to all containers.
+    bpf_pins_by_unruled::SCENARIO,
+    bpf_ids_by_unruled::SCENARIO,
     plain::SCENARIO,
     symlink::SCENARIO,
     hard_link::SCENARIO,
@@ -118,7 +121,6 @@ pub(super) const ALL: &[Scenario] = &[
     rename::SCENARIO,
     keys_linked::SCENARIO,
     keys_renamed::SCENARIO,
-    tree_too_deep::SCENARIO,
     data_swap::SCENARIO,
     proc_self_root::SCENARIO,
     proc_sibling_root::SCENARIO,
@@ -169,6 +171,7 @@ pub(super) const ALL: &[Scenario] = &[
     second_procfs::SCENARIO,
     chroot::SCENARIO,
     nested_container::SCENARIO,
+    many_cgroups::SCENARIO,
     migration::SCENARIO,
     migration_connect::SCENARIO,
     daemon::SCENARIO,
@@ -206,8 +209,6 @@ pub(super) const ALL: &[Scenario] = &[
     pins_folder_removed::SCENARIO,
     agent_socket::SCENARIO,
     bpf_call::SCENARIO,
-    bpf_pins_by_unruled::SCENARIO,
-    bpf_ids_by_unruled::SCENARIO,
     agent_stopped::SCENARIO,
     agent_killed::SCENARIO,
     agent_starved::SCENARIO,
