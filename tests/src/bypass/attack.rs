@@ -199,7 +199,8 @@ impl<'s, 't> Attack<'s, 't> {
         if seen == Seen::Lacking {
             return Ok(Outcome::Impossible("this kernel has no such thing"));
         }
-        judged(seen, self.told(witness, container)?, decider)
+        let told = self.told(witness, container);
+        judged(seen, told.with_context(|| format!("the attacker saw a {seen:?}"))?, decider)
     }
 
     /// What is told of it, waited for unless nothing must be.
