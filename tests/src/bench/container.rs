@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use nix::errno::Errno;
 
 use super::bundle::{Bind, Bundle, Processes};
-use super::command::{finish, leave_behind};
+use super::command::{Finished, finish, leave_behind};
 use super::sweep::end_container;
 use super::wait::{Look, PATIENCE};
 use super::{Image, Mounted, Place, Secret, random, until};
@@ -20,6 +21,9 @@ pub const ACTOR: &str = "/bin/actor";
 
 /// Where the folder is mounted over which the bench and the container's main process speak.
 const CONTROL: &str = "/ctl";
+
+/// How runc says EPERM.
+const REFUSED: &str = "operation not permitted";
 
 /// A container that is to be.
 #[derive(Debug)]
@@ -279,13 +283,32 @@ impl Container {
     /// If runc fails.
     pub fn exec_session_by(&self, program: &str, step: &str, args: &[&str]) -> Result<ExecSession> {
         let pid_file = self.prepared.folder.join(format!("exec-{}.pid", random::hex_digits(6)?));
-        let mut runc = Command::new("runc");
-        runc.arg("exec").arg("--pid-file").arg(&pid_file).args([self.id(), program, "do", step]).args(args);
-        let done = finish(&mut runc, "running an exec session")?;
+        let done = self.enter(&pid_file, program, step, args)?;
         let reply = Reply::in_output(&done.stdout).with_context(|| {
             format!("the exec session ended with {}: {}", done.status, done.stderr.trim())
         })?;
         Ok(ExecSession { pid: read_pid(&pid_file)?, reply })
+    }
+
+    /// As [`Self::exec_session_by`], where the program itself may be refused: the reply says so.
+    ///
+    /// # Errors
+    /// If runc fails otherwise.
+    pub fn tries_exec_session(&self, program: &str, step: &str, args: &[&str]) -> Result<Reply> {
+        let pid_file = self.prepared.folder.join(format!("exec-{}.pid", random::hex_digits(6)?));
+        let done = self.enter(&pid_file, program, step, args)?;
+        if let Some(reply) = Reply::in_output(&done.stdout) {
+            return Ok(reply);
+        }
+        let said = done.stderr.trim();
+        ensure!(said.contains(REFUSED), "the exec session ended with {}: {said}", done.status);
+        Ok(Reply { ok: false, errno: Some(Errno::EPERM as i32), output: said.to_owned() })
+    }
+
+    fn enter(&self, pid_file: &Path, program: &str, step: &str, args: &[&str]) -> Result<Finished> {
+        let mut runc = Command::new("runc");
+        runc.arg("exec").arg("--pid-file").arg(pid_file).args([self.id(), program, "do", step]).args(args);
+        finish(&mut runc, "running an exec session")
     }
 
     /// Has the main process start a program of the image that does what the actor does, and goes on.

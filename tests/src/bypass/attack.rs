@@ -199,7 +199,8 @@ impl<'s, 't> Attack<'s, 't> {
         if seen == Seen::Lacking {
             return Ok(Outcome::Impossible("this kernel has no such thing"));
         }
-        judged(seen, self.told(witness, container)?, decider)
+        let told = self.told(witness, container);
+        judged(seen, told.with_context(|| format!("the attacker saw a {seen:?}"))?, decider)
     }
 
     /// What is told of it, waited for unless nothing must be.
@@ -273,6 +274,9 @@ fn judged(seen: Seen, told: Option<Evidence>, decider: Decider<'_>) -> Result<Ca
         }
         (Seen::Success, Verdict::WouldDeny) => Ok(Outcome::Detected(told.answer)),
         (Seen::Success, Verdict::Allowed) if told.tells() => Ok(Outcome::Detected(told.answer)),
+        (Seen::Success, Verdict::Allowed) if told.answer == Answer::Accesses => {
+            Ok(Outcome::Allowed("it is told as that"))
+        }
         (Seen::Success, Verdict::Allowed) => Ok(Outcome::Missed("it is told as allowed")),
         (seen, _) => bail!("the attacker saw a {seen:?}, and told is {told:?}"),
     }
@@ -318,7 +322,7 @@ mod tests {
         let came = |seen, verdict| judged(seen, Some(told(verdict)), DECIDER);
         assert_eq!(came(Seen::Refusal, Verdict::Denied).unwrap(), Outcome::Denied(EnforcedBy::Lsm));
         assert_eq!(came(Seen::Success, Verdict::WouldDeny).unwrap(), Outcome::Detected(Answer::Accesses));
-        assert!(matches!(came(Seen::Success, Verdict::Allowed).unwrap(), Outcome::Missed(_)));
+        assert!(matches!(came(Seen::Success, Verdict::Allowed).unwrap(), Outcome::Allowed(_)));
         assert!(came(Seen::Success, Verdict::Denied).is_err());
         assert!(came(Seen::Refusal, Verdict::WouldDeny).is_err());
         assert!(came(Seen::Refusal, Verdict::Allowed).is_err());

@@ -37,6 +37,8 @@ pub enum Outcome {
     Unanswered,
     /// It goes through, and is told.
     Detected(Answer),
+    /// It goes through as something that no rule forbids, and `cofferdam accesses` tells of it as that: why.
+    Allowed(&'static str),
     /// It goes through, and nothing tells of it: why.
     Missed(&'static str),
     /// It cannot be done at all, whatever we do: why.
@@ -99,7 +101,7 @@ impl Outcomes {
 }
 
 impl Outcome {
-    /// Whether something of ours refuses it or tells of it.
+    /// Whether something of ours refuses it, or tells that it should have been.
     pub const fn is_told(self) -> bool {
         matches!(self, Self::Denied(_) | Self::Unanswered | Self::Detected(_))
     }
@@ -107,7 +109,9 @@ impl Outcome {
     /// Whether the other is the same; reasons are words and count for nothing.
     pub fn is_like(self, other: Self) -> bool {
         match (self, other) {
-            (Self::Missed(_), Self::Missed(_)) | (Self::Impossible(_), Self::Impossible(_)) => true,
+            (Self::Allowed(_), Self::Allowed(_))
+            | (Self::Missed(_), Self::Missed(_))
+            | (Self::Impossible(_), Self::Impossible(_)) => true,
             _ => self == other,
         }
     }
@@ -132,6 +136,7 @@ impl fmt::Display for Outcome {
             Self::Denied(by) => write!(f, "denied ({by})"),
             Self::Unanswered => f.write_str("denied (the agent)"),
             Self::Detected(answer) => write!(f, "detected (`{}`)", answer.as_str()),
+            Self::Allowed(why) => write!(f, "**allowed** (`accesses`): {why}"),
             Self::Missed(why) => write!(f, "**missed**: {why}"),
             Self::Impossible(why) => write!(f, "impossible: {why}"),
         }

@@ -19,6 +19,17 @@ pub(super) fn nest(given: &Given<'_>, _: &mut Hands) -> Done {
     enter(folder)
 }
 
+/// `nest-many FOLDER NUMBER`: makes a cgroup with so many in it, and moves this process into the last.
+pub(super) fn nest_many(given: &Given<'_>, _: &mut Hands) -> Done {
+    let (folder, number) = (Path::new(given.text(0, "folder")?), given.parsed::<u32>(1, "number")?);
+    fs::create_dir(folder).doing(|| format!("making {}", folder.display()))?;
+    for n in 1..=number {
+        let inner = folder.join(n.to_string());
+        fs::create_dir(&inner).doing(|| format!("making {}", inner.display()))?;
+    }
+    enter(&folder.join(number.to_string()))
+}
+
 fn enter(folder: &Path) -> Done {
     let list = folder.join("cgroup.procs");
     fs::write(&list, "0").doing(|| format!("writing {}", list.display()))?;

@@ -55,10 +55,14 @@ pub(super) fn copy(given: &Given<'_>, _: &mut Hands) -> Done {
 /// `run-memfd PROGRAM ARGS…`: executes a copy that is in memory only.
 pub(super) fn memfd(given: &Given<'_>, _: &mut Hands) -> Done {
     let program = given.text(0, "program")?;
-    let content = fs::read(program).doing(|| format!("reading {program}"))?;
-    let file = memfd_create(c"payload", MFdFlags::MFD_CLOEXEC).doing(|| "making a memfd".to_owned())?;
-    fs::write(descriptor_path(&file), content).doing(|| "filling the memfd".to_owned())?;
-    run_descriptor(&read_only(file)?, program, given.rest(1))
+    run_descriptor(&memfd_of(program)?, program, given.rest(1))
+}
+
+/// `hold-memfd NAME PROGRAM`: keeps a copy that is in memory only and may be executed.
+pub(super) fn hold_memfd(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, program) = (given.text(0, "name")?, given.text(1, "program")?);
+    hands.hold(name, memfd_of(program)?);
+    Ok(String::new())
 }
 
 /// `run-deleted PROGRAM ARGS…`: executes a copy that has no name any more.
@@ -87,6 +91,13 @@ pub(super) fn bound_over(given: &Given<'_>, _: &mut Hands) -> Done {
     // SAFETY: between fork and exec only system calls are made, with strings that were made before.
     unsafe { command.pre_exec(enter) };
     finished(command.stdin(Stdio::null()).output(), path)
+}
+
+fn memfd_of(program: &str) -> Result<OwnedFd, Refused> {
+    let content = fs::read(program).doing(|| format!("reading {program}"))?;
+    let file = memfd_create(c"payload", MFdFlags::MFD_CLOEXEC).doing(|| "making a memfd".to_owned())?;
+    fs::write(descriptor_path(&file), content).doing(|| "filling the memfd".to_owned())?;
+    read_only(file)
 }
 
 /// A memfd that is open for writing cannot be executed.
@@ -122,7 +133,7 @@ fn run_descriptor(file: &OwnedFd, name: &str, args: &[String]) -> Done {
 }
 
 /// The reply of an actor that ran, or what became of another program.
-fn finished(output: io::Result<Output>, name: &str) -> Done {
+pub(super) fn finished(output: io::Result<Output>, name: &str) -> Done {
     let output = output.doing(|| format!("executing {name}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     match Reply::in_output(&text) {

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, SockFlag, send};
 use nix::unistd::pipe;
 
 use crate::actor::{Doing, Done, Given, Hands};
@@ -31,6 +31,16 @@ pub(super) fn listen(_: &Given<'_>, hands: &mut Hands) -> Done {
     let address = listener.local_addr().doing(doing)?;
     hands.hold(&address.to_string(), OwnedFd::from(listener));
     Ok(address.to_string())
+}
+
+/// `accept-tcp NAME ADDRESS`: takes a connection to where `listen-tcp` listens, and keeps it.
+pub(super) fn accept_tcp(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, at) = (given.text(0, "name")?, given.text(1, "address")?);
+    let accepted = nix::sys::socket::accept4(hands.held(at)?.as_raw_fd(), SockFlag::SOCK_CLOEXEC);
+    let accepted = accepted.doing(|| format!("waiting at {at}"))?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+    hands.hold(name, unsafe { OwnedFd::from_raw_fd(accepted) });
+    Ok(String::new())
 }
 
 /// `connect-unix NAME SOCKET`: a stream that is kept.

@@ -1,6 +1,8 @@
 //! The steps by name.
 
+mod bpf;
 mod cgroup;
+mod code;
 mod compat;
 mod descriptor;
 mod execute;
@@ -13,8 +15,10 @@ mod namespace;
 mod net;
 mod open;
 mod process;
+mod segment;
 mod sequence;
 mod socket;
+mod traced;
 mod uring;
 
 use super::{Done, Given, Hands};
@@ -41,6 +45,7 @@ const STEPS: &[(&str, Action)] = &[
     ("symlink", open::symlink),
     ("rename", open::rename),
     ("unlink", open::unlink),
+    ("rmdir", open::rmdir),
     ("write", open::write),
     ("hold", descriptor::hold),
     ("release", descriptor::release),
@@ -62,10 +67,12 @@ const STEPS: &[(&str, Action)] = &[
     ("ptrace", process::ptrace),
     ("pidfd-getfd", process::pidfd_getfd),
     ("read-mem", process::read_mem),
-    ("map-code", process::map_code),
+    ("map-code", code::map),
+    ("run-mapped", code::run),
     ("dumpable", process::dumpable),
     ("connect-held", exit::connect),
     ("listen-tcp", exit::listen),
+    ("accept-tcp", exit::accept_tcp),
     ("connect-unix", exit::connect_unix),
     ("accept", exit::accept),
     ("listen-datagrams", exit::listen_datagrams),
@@ -81,6 +88,7 @@ const STEPS: &[(&str, Action)] = &[
     ("connect-sctp", socket::sctp),
     ("send-raw", socket::raw),
     ("send-packet", socket::packet),
+    ("send-syn-ack", segment::syn_ack),
     ("make-vsock", socket::vsock),
     ("unshare", namespace::unshare),
     ("enter-namespaces", namespace::enter),
@@ -89,7 +97,10 @@ const STEPS: &[(&str, Action)] = &[
     ("chroot", namespace::chroot),
     ("folder", namespace::folder),
     ("signal", process::signal),
-    ("bpf-map", process::bpf_map),
+    ("bpf-map", bpf::map),
+    ("bpf-get", bpf::get),
+    ("bpf-map-by-id", bpf::map_by_id),
+    ("bpf-rewrite", bpf::rewrite),
     ("in-daemon", family::daemon),
     ("open-vfork", family::vfork_open),
     ("hammer-opens", hammer::opens),
@@ -103,6 +114,8 @@ const STEPS: &[(&str, Action)] = &[
     ("run", execute::run),
     ("copy", execute::copy),
     ("run-memfd", execute::memfd),
+    ("hold-memfd", execute::hold_memfd),
+    ("run-traced", traced::run),
     ("run-deleted", execute::deleted),
     ("run-bound-over", execute::bound_over),
     ("open-loop", load::opens),
@@ -110,6 +123,7 @@ const STEPS: &[(&str, Action)] = &[
     ("connect-loop", load::connects),
     ("migrate", cgroup::migrate),
     ("nest", cgroup::nest),
+    ("nest-many", cgroup::nest_many),
     ("mount-proc", cgroup::mount_proc),
 ];
 

@@ -150,6 +150,13 @@ pub(super) fn unlink(given: &Given<'_>, _: &mut Hands) -> Done {
     Ok(String::new())
 }
 
+/// `rmdir PATH`
+pub(super) fn rmdir(given: &Given<'_>, _: &mut Hands) -> Done {
+    let path = given.text(0, "path")?;
+    fs::remove_dir(path).doing(|| format!("removing the folder {path}"))?;
+    Ok(String::new())
+}
+
 /// `write PATH MODE TEXT`
 pub(super) fn write(given: &Given<'_>, _: &mut Hands) -> Done {
     let (path, mode, text) = (given.text(0, "path")?, given.text(1, "mode")?, given.text(2, "text")?);

@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 use std::io::IoSliceMut;
-use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc;
 use std::thread;
@@ -10,7 +9,6 @@ use std::thread;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::libc;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::stat::Mode;
 use nix::sys::uio::{RemoteIoVec, pread, process_vm_readv};
@@ -101,17 +99,6 @@ pub(super) fn read_mem(given: &Given<'_>, _: &mut Hands) -> Done {
     Ok(read.to_string())
 }
 
-/// `map-code PATH`: maps a file as code, as the loader does with a library.
-pub(super) fn map_code(given: &Given<'_>, _: &mut Hands) -> Done {
-    let path = given.text(0, "path")?;
-    let file = open(path, OFlag::O_CLOEXEC, Mode::empty()).doing(|| format!("opening {path}"))?;
-    let access = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
-    // SAFETY: a new private mapping at an address of the kernel's choice overlaps nothing; it stays.
-    unsafe { mmap(None, NonZeroUsize::MIN, access, MapFlags::MAP_PRIVATE, &file, 0) }
-        .doing(|| format!("mapping {path} as code"))?;
-    Ok(String::new())
-}
-
 /// `dumpable`: whether this process may be dumped.
 pub(super) fn dumpable(_: &Given<'_>, _: &mut Hands) -> Done {
     // SAFETY: this call takes numbers only.
@@ -125,18 +112,5 @@ pub(super) fn signal(given: &Given<'_>, _: &mut Hands) -> Done {
     // SAFETY: the call takes numbers only.
     let sent = unsafe { libc::kill(pid, number) };
     Errno::result(sent).doing(|| format!("sending signal {number} to {pid}"))?;
-    Ok(String::new())
-}
-
-/// `bpf-map`: has the kernel make a table for programs; needs `CAP_BPF`.
-pub(super) fn bpf_map(_: &Given<'_>, _: &mut Hands) -> Done {
-    /// The start of `union bpf_attr` for `BPF_MAP_CREATE`, include/uapi/linux/bpf.h: an array of one word.
-    const ARRAY: [u32; 4] = [2, 4, 4, 1];
-    const MAP_CREATE: i32 = 0;
-    // SAFETY: the attributes are as long as is said, and live until the call returns.
-    let made = unsafe { libc::syscall(libc::SYS_bpf, MAP_CREATE, ARRAY.as_ptr(), size_of_val(&ARRAY)) };
-    let made = Errno::result(made).doing(|| "making a table for programs".to_owned())?;
-    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
-    drop(unsafe { OwnedFd::from_raw_fd(made as i32) });
     Ok(String::new())
 }

@@ -96,7 +96,7 @@ fn reach(socket: &OwnedFd, address: SocketAddrV4) -> Result<(), Errno> {
     connect(socket.as_raw_fd(), &SockaddrIn::from(address))
 }
 
-fn made(family: i32, kind: i32, protocol: i32, name: &str) -> Result<OwnedFd, Refused> {
+pub(super) fn made(family: i32, kind: i32, protocol: i32, name: &str) -> Result<OwnedFd, Refused> {
     // SAFETY: the call takes numbers only.
     let made = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
     let made = Errno::result(made).doing(|| format!("making a {name} socket"))?;
@@ -104,14 +104,14 @@ fn made(family: i32, kind: i32, protocol: i32, name: &str) -> Result<OwnedFd, Re
     Ok(unsafe { OwnedFd::from_raw_fd(made) })
 }
 
-fn ipv4(given: &Given<'_>) -> Result<SocketAddrV4, Refused> {
+pub(super) fn ipv4(given: &Given<'_>) -> Result<SocketAddrV4, Refused> {
     match given.parsed(0, "address")? {
         SocketAddr::V4(address) => Ok(address),
         SocketAddr::V6(address) => Err(senseless(format!("`{address}` is not of IPv4"))),
     }
 }
 
-fn sockaddr(address: SocketAddrV4) -> libc::sockaddr_in {
+pub(super) fn sockaddr(address: SocketAddrV4) -> libc::sockaddr_in {
     libc::sockaddr_in {
         sin_family: libc::AF_INET as u16,
         sin_port: address.port().to_be(),

@@ -1,6 +1,7 @@
 //! The workload sees the agent's pins and removes one.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use cofferdam_model::AttemptKind;
@@ -20,9 +21,14 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
     // An agent that is not started again needs no pin.
     let pins = attack.stage().agent()?.pins();
-    let version = fs::read_dir(&pins).context("reading the pins")?.flatten().next();
-    let version = version.context("nothing is pinned")?.file_name();
-    let pin = format!("/pins/{}/maps/CONTROL", version.to_string_lossy());
+    let pin = pin(&pins)?;
     let thief = attack.stage().container().with_writable(&pins, "/pins").start()?;
     attack.by(&thief, Trace::Attempt(AttemptKind::AgentFile), None, || thief.does("unlink", &[&pin]))
+}
+
+/// Where a container that has the pins at `/pins` has one that every version makes.
+pub(super) fn pin(pins: &Path) -> Result<String> {
+    let version = fs::read_dir(pins).context("reading the pins")?.flatten().next();
+    let version = version.context("nothing is pinned")?.file_name();
+    Ok(format!("/pins/{}/maps/CONTROL", version.to_string_lossy()))
 }

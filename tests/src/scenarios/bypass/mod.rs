@@ -11,9 +11,12 @@ mod agent_traced;
 mod bind_mount;
 mod bound_over;
 mod bpf_call;
+mod bpf_ids_by_unruled;
+mod bpf_pins_by_unruled;
 mod cgroup_again;
 mod chroot;
 mod clock_set_back;
+mod code_by_loader;
 mod copied_to_file;
 mod copy_file_range;
 mod core_dump;
@@ -28,6 +31,7 @@ mod early_connection;
 mod early_unix_connection;
 mod environ;
 mod environ_across;
+mod environ_across_unruled;
 mod environ_of_thread;
 mod fast_open;
 mod forged_names;
@@ -36,12 +40,17 @@ mod hard_link;
 mod held_before;
 mod inherited;
 mod inherited_mapped;
+mod keyed;
+mod keys_linked;
+mod keys_renamed;
 mod local_proxy;
 mod local_proxy_datagram;
 mod local_proxy_unix;
+mod many_cgroups;
 mod mapped_address;
 mod memfd;
 mod memfd_any;
+mod memory_across_unruled;
 mod migration;
 mod migration_connect;
 mod mptcp;
@@ -56,6 +65,8 @@ mod overlaid_secret;
 mod overwritten;
 mod packet;
 mod pidfd_getfd;
+mod pins_folder_removed;
+mod pins_renamed;
 mod pipe;
 mod plain;
 mod preload;
@@ -66,6 +77,7 @@ mod proc_sibling_root;
 mod process_vm_readv;
 mod ptrace;
 mod raw;
+mod raw_syn_ack;
 mod rename;
 mod replaced;
 mod resolver_tunnel;
@@ -74,6 +86,8 @@ mod script;
 mod sctp;
 mod second_procfs;
 mod sendfile;
+mod session_into_memfd;
+mod session_into_memfd_any;
 mod set_exe;
 mod setns;
 mod shared_memory;
@@ -82,9 +96,11 @@ mod symlink;
 mod tcp;
 mod tcp6;
 mod thread;
+mod traced_from_birth;
 mod udp_connected;
 mod udp_unconnected;
 mod unix_socket;
+mod unruled;
 mod unshare;
 mod uring_connect;
 mod uring_open;
@@ -96,11 +112,16 @@ mod written;
 use crate::stage::Scenario;
 
 pub(super) const ALL: &[Scenario] = &[
+    // First: an exclusive secret of any policy forbids bpf(2) to all containers.
+    bpf_pins_by_unruled::SCENARIO,
+    bpf_ids_by_unruled::SCENARIO,
     plain::SCENARIO,
     symlink::SCENARIO,
     hard_link::SCENARIO,
     bind_mount::SCENARIO,
     rename::SCENARIO,
+    keys_linked::SCENARIO,
+    keys_renamed::SCENARIO,
     data_swap::SCENARIO,
     proc_self_root::SCENARIO,
     proc_sibling_root::SCENARIO,
@@ -125,8 +146,11 @@ pub(super) const ALL: &[Scenario] = &[
     memfd::SCENARIO,
     written::SCENARIO,
     memfd_any::SCENARIO,
+    session_into_memfd::SCENARIO,
+    session_into_memfd_any::SCENARIO,
     script::SCENARIO,
     preload::SCENARIO,
+    code_by_loader::SCENARIO,
     overwritten::SCENARIO,
     replaced::SCENARIO,
     bound_over::SCENARIO,
@@ -135,17 +159,21 @@ pub(super) const ALL: &[Scenario] = &[
     overlaid_secret::SCENARIO,
     set_exe::SCENARIO,
     ptrace::SCENARIO,
+    traced_from_birth::SCENARIO,
     process_vm_readv::SCENARIO,
     proc_mem::SCENARIO,
     core_dump::SCENARIO,
+    memory_across_unruled::SCENARIO,
     environ::SCENARIO,
     environ_of_thread::SCENARIO,
     environ_across::SCENARIO,
+    environ_across_unruled::SCENARIO,
     unshare::SCENARIO,
     setns::SCENARIO,
     second_procfs::SCENARIO,
     chroot::SCENARIO,
     nested_container::SCENARIO,
+    many_cgroups::SCENARIO,
     migration::SCENARIO,
     migration_connect::SCENARIO,
     daemon::SCENARIO,
@@ -164,6 +192,7 @@ pub(super) const ALL: &[Scenario] = &[
     mptcp::SCENARIO,
     sctp::SCENARIO,
     raw::SCENARIO,
+    raw_syn_ack::SCENARIO,
     packet::SCENARIO,
     vsock::SCENARIO,
     local_proxy::SCENARIO,
@@ -178,6 +207,8 @@ pub(super) const ALL: &[Scenario] = &[
     agent_frozen::SCENARIO,
     agent_traced::SCENARIO,
     agent_pins::SCENARIO,
+    pins_renamed::SCENARIO,
+    pins_folder_removed::SCENARIO,
     agent_socket::SCENARIO,
     bpf_call::SCENARIO,
     agent_stopped::SCENARIO,

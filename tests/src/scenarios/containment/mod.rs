@@ -11,6 +11,7 @@ mod exclusive;
 mod hammer;
 mod isolate;
 mod kit;
+mod reply_to_older;
 mod roll_out;
 mod upgrade;
 
@@ -24,6 +25,7 @@ pub(super) const ALL: &[Scenario] = &[
     confirm_within::SCENARIO,
     exclusive::SCENARIO,
     isolate::SCENARIO,
+    reply_to_older::SCENARIO,
     roll_out::SCENARIO,
     bad_input::SCENARIO,
     agent_gone::SCENARIO,

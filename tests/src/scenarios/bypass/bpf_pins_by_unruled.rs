@@ -1,0 +1,32 @@
+//! A container that no policy speaks of sees the agent's pins and writes to one.
+
+use anyhow::Result;
+use cofferdam_model::AttemptKind;
+
+use super::agent_pins::pin;
+use super::unruled;
+use crate::bypass::{Attack, Came, Outcome, Outcomes, Technique, Trace};
+use crate::stage::{Scenario, Went};
+
+pub(super) const SCENARIO: Scenario = Scenario::technique(
+    "bypass/bpf-pins-by-unruled",
+    Technique {
+        what: "writes to a table of the agent that it opens by its pin (BPF_OBJ_GET), from a container that no policy speaks of, with \
+               CAP_SYS_ADMIN and the pins mounted",
+        outcomes: Outcomes::lsm_or(Outcome::Missed("no hook of this tier sees bpf(2)")),
+        attack: play,
+    },
+);
+
+fn play(attack: &Attack<'_, '_>) -> Result<Came> {
+    let agent = unruled::agent(attack)?;
+    let stage = attack.stage().watched_by(&agent);
+    let attack = attack.told_by(&stage);
+    let pins = agent.pins();
+    let pin = pin(&pins)?;
+    let thief = stage.container().with_capability("CAP_SYS_ADMIN").with_writable(&pins, "/pins").start()?;
+    // It may be the node's network, and make its own.
+    thief.does("bpf-map", &[])?.went_through()?;
+    thief.does("bpf-get", &["table", &pin])?.went_through()?;
+    attack.by(&thief, Trace::Attempt(AttemptKind::Bpf), None, || thief.does("bpf-rewrite", &["table"]))
+}

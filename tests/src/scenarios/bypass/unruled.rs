@@ -1,0 +1,44 @@
+//! What is tried from a container that no policy speaks of, not even another workload's that is exclusive.
+
+use anyhow::Result;
+
+use crate::bench::{Agent, AgentOptions, Container, Policy};
+use crate::bypass::{Attack, rule};
+use crate::stage::Stage;
+
+/// Name of the policy.
+pub(super) const POLICY: &str = "to-itself";
+
+/// An agent of the technique's own: policies of other techniques speak of every container of the node.
+pub(super) fn agent(attack: &Attack<'_, '_>) -> Result<Agent> {
+    attack.stage().own_agent(&AgentOptions::default())
+}
+
+/// A workload under a policy that says nothing to others.
+pub(super) struct Target {
+    pub(super) container: Container,
+    _policy: Policy,
+}
+
+impl Target {
+    pub(super) fn new(stage: &Stage<'_>) -> Result<Self> {
+        let spec = format!(
+            "selector: {{ cgroup: \"/{}/{POLICY}/*\" }}\n\
+             environment: {{ id: {}, read: own }}\n\
+             memory: {{ id: {}, attach: deny }}\n",
+            stage.place().name(),
+            rule::ENVIRONMENT,
+            rule::MEMORY,
+        );
+        let policy = Policy::apply(stage.place(), stage.agent()?, POLICY, &spec)?;
+        let container = stage.container().in_cgroup(POLICY).with_env("DB_PASSWORD", "not-shown").start()?;
+        policy.holds(&container, &[rule::ENVIRONMENT, rule::MEMORY])?;
+        Ok(Self { container, _policy: policy })
+    }
+
+    /// A container that shares its processes, and is in no policy.
+    pub(super) fn neighbour(&self, stage: &Stage<'_>) -> Result<Container> {
+        let builder = stage.container().sharing_processes_of(&self.container);
+        builder.with_capability("CAP_SYS_PTRACE").start()
+    }
+}
