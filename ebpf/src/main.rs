@@ -39,7 +39,11 @@ fn after(earlier: i32, refuses: impl FnOnce() -> bool) -> i32 {
     if earlier != 0 {
         return earlier;
     }
-    if refuses() { REFUSED } else { 0 }
+    if !refuses() {
+        return 0;
+    }
+    verifier::keep_branch();
+    REFUSED
 }
 
 // void sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
@@ -230,8 +234,16 @@ fn inode_rmdir(ctx: LsmContext) -> i32 {
 #[lsm(hook = "inode_rename")]
 fn inode_rename(ctx: LsmContext) -> i32 {
     after(ctx.arg(4), || {
-        hooks::protect::unlinked(ctx.arg(0), ctx.arg(1)) || hooks::protect::unlinked(ctx.arg(2), ctx.arg(3))
+        hooks::protect::unlinked(ctx.arg(0), ctx.arg(1))
+            || hooks::protect::unlinked(ctx.arg(2), ctx.arg(3))
+            || hooks::file::moved(ctx.arg(1))
     })
+}
+
+// int inode_link(struct dentry *old_dentry, struct inode *dir, struct dentry *new_dentry)
+#[lsm(hook = "inode_link")]
+fn inode_link(ctx: LsmContext) -> i32 {
+    after(ctx.arg(3), || hooks::file::moved(ctx.arg(0)))
 }
 
 // int sb_umount(struct vfsmount *mnt, int flags)

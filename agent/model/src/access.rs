@@ -14,6 +14,8 @@ words! {
         Open = "open",
         /// Its descriptor was received over a unix socket.
         Receive = "receive",
+        /// A file or folder of secrets was renamed or linked.
+        Move = "move",
         /// Mapped into memory.
         Mmap = "mmap",
         /// `/proc/<pid>/environ` was opened.

@@ -357,8 +357,18 @@ pub const ATTACH_POINTS: &[AttachPoint] = &[
         to: AttachTo::Lsm("inode_rename"),
         tiers: LSM,
         required: false,
-        sees: "renaming of the agent's pins",
-        without: "a container with the host's bpffs can move the pins to where no agent finds them",
+        sees: "renaming of secrets, and of the agent's pins",
+        without: "secrets can be moved out of a configured folder to where they are not known, and pins to where no agent \
+                  finds them",
+    },
+    AttachPoint {
+        program: "inode_link",
+        hook: Hook::Open,
+        to: AttachTo::Lsm("inode_link"),
+        tiers: LSM,
+        required: false,
+        sees: "hard links to secrets",
+        without: "secrets can be linked out of a configured folder to where they are not known",
     },
     AttachPoint {
         program: "sb_umount",

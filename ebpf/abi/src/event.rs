@@ -39,6 +39,8 @@ pub mod how {
     pub const ENVIRON: u16 = 4;
     /// Another process's memory asked for.
     pub const PTRACE: u16 = 5;
+    /// Renamed or linked, itself or a folder that it is in.
+    pub const MOVE: u16 = 6;
 }
 
 /// Bits of access modes.

@@ -131,7 +131,7 @@ pub fn foreign_code(file: *const u8, facts: u32) {
         let path_at = file.dentry().name_at();
         told(
             Hook::Mmap,
-            &Attempt { file: key, facts, path_at, ..Attempt::of(attempt::EXECUTE) },
+            &Attempt { file: key, facts, path_at, ..Attempt::of(attempt::MAP_CODE) },
             state,
             ruled,
         );

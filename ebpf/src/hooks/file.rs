@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use cofferdam_abi::decide;
-use cofferdam_abi::event::{AccessEvent, how, kind};
+use cofferdam_abi::event::{AccessEvent, how, kind, mode};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{AccessKey, FilesystemKey, InodeKey};
 use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file, filter_index};
@@ -12,7 +12,7 @@ use cofferdam_abi::process::{ProcessState, flags};
 use super::repeat::{self, Budget, Occurrence, Repeatable, spend};
 use crate::emit::{Moment, count, is_active, send};
 use crate::identity;
-use crate::kernel::{Dentry, File, Inode, Read, Special, Typed};
+use crate::kernel::{Dentry, File, Inode, Probed, Read, Special, Typed};
 use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, FILTER, POLICIES, PRIORITY, READS};
 use crate::rules::{self, Kernel, Ruled};
 use crate::verifier;
@@ -75,7 +75,17 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> 
 /// The object that policies know an open file by, and its key, if it is a secret.
 #[inline(always)]
 pub fn secret_of<R: Read>(file: File<R>, hook: Hook) -> Option<(u64, InodeKey)> {
-    let inode = file.inode();
+    secret_at(file.inode(), file.dentry(), hook, false)
+}
+
+/// The same of a directory entry; a folder is one if the secrets are below it.
+#[inline(always)]
+fn secret_at<R: Read>(
+    inode: Inode<R>,
+    dentry: Dentry<R>,
+    hook: Hook,
+    or_folder: bool,
+) -> Option<(u64, InodeKey)> {
     let superblock = inode.superblock();
     let number = superblock.device();
     let slot = DEVICE_SLOTS.get(slot_of(number))?;
@@ -90,11 +100,11 @@ pub fn secret_of<R: Read>(file: File<R>, hook: Hook) -> Option<(u64, InodeKey)> 
     };
     if device.flags & device::WHOLE == 0
         && !may_be_marked(number, inode)
-        && !may_be_below_tree(device, file.dentry())
+        && !may_be_below_tree(device, dentry)
     {
         return None;
     }
-    if !inode.is_regular() {
+    if !inode.is_regular() && !(or_folder && inode.is_folder()) {
         return None;
     }
     let filesystem = FilesystemKey { device: number, generation: superblock.generation() };
@@ -103,9 +113,20 @@ pub fn secret_of<R: Read>(file: File<R>, hook: Hook) -> Option<(u64, InodeKey)> 
         return None;
     }
     let key = inode.key(filesystem);
-    match what_is(device, &key, file.dentry().probed()) {
+    match what_is(device, &key, dentry.probed()) {
         0 => None,
         object => Some((object, key)),
+    }
+}
+
+/// A file or folder is renamed or linked; `true`: it is refused. Whoever may not open a secret may not take it to where
+/// it is not known as one: out of its folder, or deeper than is looked.
+#[inline(always)]
+pub fn moved(entry: *const u8) -> bool {
+    let entry = Dentry::<Probed>::new(entry);
+    match secret_at(entry.inode(), entry, Hook::Open, true) {
+        Some((secret, object)) => touched(secret, object, entry, Hook::Open, how::MOVE, mode::WRITE, true),
+        None => false,
     }
 }
 

@@ -27,6 +27,8 @@ const SB_KERNMOUNT: u64 = 1 << 22;
 /// `S_IFMT` and `S_IFREG`.
 const S_IFMT: u16 = 0o170_000;
 const S_IFREG: u16 = 0o100_000;
+/// `S_IFDIR`.
+const S_IFDIR: u16 = 0o040_000;
 /// `FMODE_READ`, `FMODE_WRITE`, include/linux/fs.h.
 const FMODE_READ: u32 = 1;
 const FMODE_WRITE: u32 = 2;
@@ -127,6 +129,13 @@ impl<R: Read> Inode<R> {
         // SAFETY: as above; the field is a 2-byte integer.
         let mode: u16 = unsafe { R::read(self.0, offset::INODE_MODE) };
         mode & S_IFMT == S_IFREG
+    }
+
+    #[inline(always)]
+    pub fn is_folder(self) -> bool {
+        // SAFETY: as above.
+        let mode: u16 = unsafe { R::read(self.0, offset::INODE_MODE) };
+        mode & S_IFMT == S_IFDIR
     }
 
     /// Its number.

@@ -11,6 +11,7 @@ use crate::actor::Reply;
 use crate::bench::wait::Look;
 use crate::bench::{Agent, Container, Listener, until};
 use crate::stage::{Stage, Went};
+use cofferdam_api::Tier;
 
 /// What came of a technique.
 pub type Came = Outcome;
@@ -73,6 +74,19 @@ impl<'s, 't> Attack<'s, 't> {
     /// As [`Self::on`].
     pub fn opens(&self, steps: &[&[&str]]) -> Result<Came> {
         self.touches(AccessKind::Open, rule::SECRET, steps)
+    }
+
+    /// As [`Self::opens`], where the first step takes the secret to another place or name.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn takes_away(&self, steps: &[&[&str]]) -> Result<Came> {
+        self.touches(self.way_of_taking_away(), rule::SECRET, steps)
+    }
+
+    /// What tells of that: an LSM hook refuses the first step already.
+    pub fn way_of_taking_away(&self) -> AccessKind {
+        if self.stage.tier() == Tier::Lsm { AccessKind::Move } else { AccessKind::Open }
     }
 
     /// As [`Self::opens`], to touch in this way what rule `by` speaks of.

@@ -66,7 +66,7 @@ words! {
     EnforcedBy { Lsm, FmodRet, Cgroup, Fanotify, ObserveOnly, LateBind, PathOnly }
     AttemptKind { Execute, MapCode, Socket, Signal, Ptrace, AgentFile, Bpf, Mount, Unix }
     AuditKind { PolicyApplied, PolicyRemoved, PolicyRefused, PolicyRolledBack, PolicyConfirmed, ExceptionAccepted, ExceptionExpired, LateBind, Held, Contained, Released, Unloaded, PeerRefused }
-    AccessKind { Open, Receive, Mmap, Environ, Ptrace, Held }
+    AccessKind { Open, Receive, Mmap, Environ, Ptrace, Held, Move }
     AccessMode { Read, Write, ReadWrite, Attach }
     TargetRelation { Own, Sibling, Other }
     BinaryOrigin { Image, Written, Memfd, Deleted, Host, Unknown }

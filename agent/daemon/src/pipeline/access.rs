@@ -188,6 +188,7 @@ fn access_kind(number: u16) -> AccessKind {
         how::MMAP => AccessKind::Mmap,
         how::ENVIRON => AccessKind::Environ,
         how::PTRACE => AccessKind::Ptrace,
+        how::MOVE => AccessKind::Move,
         _ => AccessKind::Open,
     }
 }

@@ -190,7 +190,8 @@ pub fn compile(input: &Input<'_>) -> Result<Compiled, CompileError> {
     context.secrets(&bindings)?;
     context.out.effective = effective::effective(input, &context.active);
     context.out.expires = context.first_end();
-    if input.workload.kind.is_container() {
+    // A policy of others, as one that has a secret for itself, makes nobody contained.
+    if input.workload.kind.is_container() && !(input.policies.is_empty() && input.orders.is_empty()) {
         context.out.policy.flags |= rows::row::CONTAINED;
     }
     context.fits()?;

@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
             tracepoint: Outcome::Missed("no hook of this tier sees mapped code"),
         },
         attack: |attack| {
-            attack.executes(Trace::Attempt(AttemptKind::Execute), &[&["run-mapped", "/tmp/code"]])
+            attack.executes(Trace::Attempt(AttemptKind::MapCode), &[&["run-mapped", "/tmp/code"]])
         },
     },
 );

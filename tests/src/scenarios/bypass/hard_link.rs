@@ -9,7 +9,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
         what: "opens a hard link to it",
         outcomes: Outcomes::OPEN,
         attack: |attack| {
-            attack.opens(&[
+            attack.takes_away(&[
                 &["link", "/creds-to-write/..data/password", "/creds-to-write/linked"],
                 &["open", "/creds-to-write/linked"],
             ])

@@ -3,7 +3,6 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use cofferdam_model::AccessKind;
 use nix::errno::Errno;
 
 use crate::bench::Policy;
@@ -37,5 +36,5 @@ pub(super) fn opens(attack: &Attack<'_, '_>, name: &str, steps: &[&[&str]]) -> R
     stage.everything_has_arrived(&app)?;
     let words: Vec<&str> = ["do", "sequence"].into_iter().chain(steps.join(&"--")).collect();
     let decider = Some((policy.name(), rule::SECRET));
-    attack.by(&app, Trace::Access(AccessKind::Open), decider, || app.runs(ACTOR, &words))
+    attack.by(&app, Trace::Access(attack.way_of_taking_away()), decider, || app.runs(ACTOR, &words))
 }

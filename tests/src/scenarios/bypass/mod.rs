@@ -97,6 +97,7 @@ mod tcp;
 mod tcp6;
 mod thread;
 mod traced_from_birth;
+mod tree_too_deep;
 mod udp_connected;
 mod udp_unconnected;
 mod unix_socket;
@@ -122,6 +123,7 @@ pub(super) const ALL: &[Scenario] = &[
     rename::SCENARIO,
     keys_linked::SCENARIO,
     keys_renamed::SCENARIO,
+    tree_too_deep::SCENARIO,
     data_swap::SCENARIO,
     proc_self_root::SCENARIO,
     proc_sibling_root::SCENARIO,

@@ -11,7 +11,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
     "bypass/preload",
     Technique {
         what: "has the permitted reader map a library that was written later, as LD_PRELOAD does",
-        outcomes: Outcomes::lsm_or(Outcome::Missed("no hook of this tier sees mapped code")),
+        outcomes: Outcomes::lsm_or(Outcome::Allowed("no hook of this tier sees mapped code")),
         attack: |attack| {
             let steps: &[&[&str]] = &[&["copy", ACTOR, LIBRARY], &["map-code", LIBRARY], &["open", PASSWORD]];
             attack.opens_as_any_program(SERVER, steps)

@@ -9,7 +9,7 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
         what: "renames it and opens it by the new name",
         outcomes: Outcomes::OPEN,
         attack: |attack| {
-            attack.opens(&[
+            attack.takes_away(&[
                 &["rename", "/creds-to-write/..data/other", "/creds-to-write/renamed"],
                 &["open", "/creds-to-write/renamed"],
             ])
