@@ -104,7 +104,8 @@ fn secret_at<R: Read>(
     {
         return None;
     }
-    if !inode.is_regular() && !(or_folder && inode.is_folder()) {
+    let may_be_one = inode.is_regular() || or_folder && inode.is_folder();
+    if !may_be_one {
         return None;
     }
     let filesystem = FilesystemKey { device: number, generation: superblock.generation() };

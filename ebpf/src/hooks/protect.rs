@@ -37,7 +37,8 @@ pub fn bpf_called(command: u32, attributes: *const u8) -> bool {
     let generation = rules::generation_of(workload);
     let by_policy =
         generation != 0 && Kernel.policy(generation).is_some_and(|it| it.flags & row::CONTAINED != 0);
-    if !by_policy && !(identity::is_container(workload) && is_own(command, attributes)) {
+    let is_forbidden = by_policy || identity::is_container(workload) && is_own(command, attributes);
+    if !is_forbidden {
         return false;
     }
     on_agent(Hook::Protect, &Attempt { detail: u64::from(command), ..Attempt::of(attempt::BPF) })

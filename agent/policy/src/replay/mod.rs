@@ -187,7 +187,7 @@ impl<'a> Replay<'a> {
 
     fn access(&mut self, seen: &SeenAccess) {
         let counted = if seen.earlier { 0 } else { seen.span.count };
-        let Some(world) = self.concerned(seen.workload) else { return self.from_elsewhere(seen, counted) };
+        let Some(world) = self.concerned(seen.workload) else { return self.reach_in(seen, counted) };
         let (act, judged) = match (world, seen.how) {
             (world, AccessKind::Environ) => (Act::Environment, world.map(|it| self.process(it, seen))),
             (_, AccessKind::Ptrace) if seen.mode != AccessMode::Attach => return,
@@ -207,7 +207,7 @@ impl<'a> Replay<'a> {
     }
 
     /// A container that no policy concerns reaches into one that has one.
-    fn from_elsewhere(&mut self, seen: &SeenAccess, counted: u64) {
+    fn reach_in(&mut self, seen: &SeenAccess, counted: u64) {
         let act = match (seen.how, seen.mode) {
             (AccessKind::Environ, _) => Act::Environment,
             (AccessKind::Ptrace, AccessMode::Attach) => Act::Memory,
