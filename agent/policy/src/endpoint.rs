@@ -129,7 +129,11 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no network; write for example 10.20.0.0/16 or 2001:db8::/32");
+        let wrong = || {
+            format!(
+                "`{text}` is no network; write for example 10.20.0.0/16 or 2001:db8::/32, and names as `host`"
+            )
+        };
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (text, None),

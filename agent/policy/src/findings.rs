@@ -56,7 +56,11 @@ pub fn check(
             find(policy, None, "its selector fits no workload".to_owned());
         }
         for (rule, exception) in policy.exceptions().filter(|(_, exception)| exception.expires <= now) {
-            find(policy, Some(rule), format!("an exception has expired: {exception}"));
+            find(
+                policy,
+                Some(rule),
+                format!("an exception has expired, remove it or give it a new end: {exception}"),
+            );
         }
         for rule in policy.rules() {
             for other in policy.rules().iter().filter(|other| other.id != rule.id) {

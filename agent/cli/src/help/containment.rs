@@ -49,7 +49,7 @@ attacker who was there already is normal to it.
 Examples:
   cofferdam policy learn --workload shop/web-1/app
   cofferdam policy learn --workload 'shop/web-*/app' --since 7d > web.yaml
-  cofferdam --journal ./evidence policy learn --workload docker:db";
+  cofferdam --journal ./evidence policy learn --workload 'container:2c85*'";
 
 pub(crate) const POLICY_SCHEMA: &str = "\
 Examples:
@@ -76,7 +76,7 @@ Examples:
   cofferdam policy list -o json | jq -r '.rows[] | select(.mode == \"observe\") | .name'";
 
 pub(crate) const POLICY_REMOVE: &str = "\
-A policy of the policy folder comes back from there: remove its file instead.
+What lies in the policy folder is not removed this way: remove its file.
 
 Examples:
   cofferdam policy remove payments/payments-api";
@@ -115,8 +115,9 @@ Examples:
   cofferdam orders -o json | jq -r '.rows[] | select(.until == null) | .id'";
 
 pub(crate) const UNLOAD: &str = "\
-Stopping or killing the agent lifts nothing; this does. It is recorded, with who did it. Without --yes
-it says what would be lifted, and exits with 2.
+Stopping or killing the agent lifts nothing; this does. Policies and orders are kept, and are in
+force again once the agent is started. It is recorded, with who did it. Without --yes it says what
+would be lifted, and exits with 2.
 
 Examples:
   cofferdam unload

@@ -37,8 +37,11 @@ pub(crate) fn released(row: &OrderRow, screen: Screen) -> Vec<Line> {
 
 /// That nothing is enforced any more.
 pub(crate) fn unloaded() -> Line {
-    Line::of(BAD, "unloaded")
-        .with(PLAIN, ": every rule and order is lifted, and the agent ends; nothing is denied on this node")
+    Line::of(BAD, "unloaded").with(
+        PLAIN,
+        ": every rule and order is lifted, and the agent ends; nothing is denied on this node until it \
+                      is started again",
+    )
 }
 
 fn table(rows: &[OrderRow], screen: Screen) -> Vec<Line> {

@@ -65,12 +65,29 @@ fn documents(file: &Path, text: &str) -> Result<Vec<Document>, Refused> {
         let message = error.to_string();
         // The place stands in front of our message already.
         let reason = match message.rsplit_once(" at line ") {
-            Some((message, _)) => message.to_owned(),
-            None => message,
+            Some((message, _)) => remedied(message),
+            None => remedied(&message),
         };
         let at = at.map(|at| Place { line: at.line(), column: at.column() });
         Refused(vec![Refusal { file: file.to_owned(), at, field: None, reason }])
     })
+}
+
+/// What the reader of YAML says, with what to do about the usual mistakes.
+fn remedied(message: &str) -> String {
+    const REMEDIES: &[(&str, &str)] = &[
+        ("expected sequence start", "; a list stands in brackets, for example [ 5432 ]"),
+        ("did not find expected key", "; is the line indented as the one before?"),
+        ("anchor or alias", "; write globs in quotes, for example \"*\""),
+        ("missing field `readers`", "; write the programs, or `any`"),
+        ("missing field `expires`", "; write for example 2026-12-01T00:00:00Z"),
+    ];
+    if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
+        let key = key.split(',').next().unwrap_or(key);
+        return format!("`{key}` stands here twice; a line `---` separates two policies");
+    }
+    let remedy = REMEDIES.iter().find(|(mistake, _)| message.contains(mistake));
+    format!("{message}{}", remedy.map_or("", |(_, remedy)| remedy))
 }
 
 /// Collects what is wrong. What returns an option has refused where it returns none.

@@ -191,9 +191,13 @@ impl Checker<'_> {
         let before = self.acceptance.first.get(&key).copied();
         let accepted = before.unwrap_or(self.acceptance.now);
         if expires.before(EXCEPTION_MAX) > accepted {
-            let renewal = before.map_or("", |_| "; it is new again once no policy has had it for 30 days");
-            let reason =
-                format!("{expires} is more than 30 days after its first acceptance, {accepted}{renewal}");
+            let reason = match before {
+                Some(accepted) => format!(
+                    "{expires} is more than 30 days after its first acceptance, {accepted}; it is new again once no \
+                     policy has had it for 30 days"
+                ),
+                None => format!("{expires} is more than 30 days from now, {accepted}"),
+            };
             self.refuse(given.expires.at, "exceptions.expires", reason);
         }
         let (reason, owner) = (given.reason.value.clone(), given.owner.value.clone());

@@ -11,6 +11,7 @@ mod exclusive;
 mod hammer;
 mod isolate;
 mod kit;
+mod late_bind;
 mod reply_to_older;
 mod roll_out;
 mod upgrade;
@@ -25,6 +26,7 @@ pub(super) const ALL: &[Scenario] = &[
     confirm_within::SCENARIO,
     exclusive::SCENARIO,
     isolate::SCENARIO,
+    late_bind::SCENARIO,
     reply_to_older::SCENARIO,
     roll_out::SCENARIO,
     bad_input::SCENARIO,
