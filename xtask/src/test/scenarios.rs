@@ -18,7 +18,7 @@ use crate::vm::{self, Clock, Guest, Outcome};
 const PROGRAM: &str = "cofferdam-scenarios";
 
 /// How long all scenarios together may take on one kernel, this machine's or a guest's: against a machine that hangs.
-const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+const TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// Lets the scenarios find out what this machine's kernel can do, and expect just that.
 const HOST_TIER: &str = "auto";
