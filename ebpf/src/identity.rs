@@ -171,7 +171,11 @@ fn inherit(child: *mut ProcessState) {
         let of_parent =
             (*parent).workload == (*child).workload && (*parent).binary.ino == (*child).binary.ino;
         if of_parent {
-            let heritage = flags::FOREIGN_CODE | flags::EXEC_SESSION | flags::TAINTED | flags::RUNTIME;
+            let heritage = flags::FOREIGN_CODE
+                | flags::EXEC_SESSION
+                | flags::TAINTED
+                | flags::RUNTIME
+                | flags::TAKEN_OVER;
             (*child).flags |= (*parent).flags & heritage;
         }
     }

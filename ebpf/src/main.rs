@@ -26,7 +26,7 @@ use aya_ebpf::macros::{btf_tracepoint, cgroup_skb, cgroup_sock_addr, lsm, raw_tr
 use aya_ebpf::programs::{
     BtfTracePointContext, LsmContext, RawTracePointContext, SkBuffContext, SockAddrContext, SockOpsContext,
 };
-use cofferdam_abi::event::how;
+use cofferdam_abi::event::{how, limited};
 use cofferdam_abi::hook::Hook;
 use kernel::Sock;
 
@@ -205,10 +205,41 @@ fn socket_send(ctx: LsmContext) -> i32 {
     after(ctx.arg(3), || hooks::unix::sending(ctx.arg(0)))
 }
 
+// int file_permission(struct file *file, int mask), attached where pages reach a socket without socket_sendmsg
+#[lsm(hook = "file_permission")]
+fn socket_splice(ctx: LsmContext) -> i32 {
+    after(ctx.arg(2), || hooks::unix::written(ctx.arg(0), ctx.arg(1)))
+}
+
 // int task_kill(struct task_struct *p, struct kernel_siginfo *info, int sig, const struct cred *cred)
 #[lsm(hook = "task_kill")]
 fn task_kill(ctx: LsmContext) -> i32 {
     after(ctx.arg(4), || hooks::protect::signalled(ctx.arg(0), ctx.arg(2)))
+}
+
+// int task_setrlimit(struct task_struct *p, unsigned int resource, struct rlimit *new_rlim)
+#[lsm(hook = "task_setrlimit")]
+fn task_setrlimit(ctx: LsmContext) -> i32 {
+    let resource = u64::from(ctx.arg::<u32>(1));
+    after(ctx.arg(3), || hooks::protect::limited(ctx.arg(0), limited::RESOURCE | resource << 32))
+}
+
+// int task_setscheduler(struct task_struct *p): also asked for the processors that a task may run on
+#[lsm(hook = "task_setscheduler")]
+fn task_setscheduler(ctx: LsmContext) -> i32 {
+    after(ctx.arg(1), || hooks::protect::limited(ctx.arg(0), limited::SCHEDULING))
+}
+
+// int task_setnice(struct task_struct *p, int nice)
+#[lsm(hook = "task_setnice")]
+fn task_setnice(ctx: LsmContext) -> i32 {
+    after(ctx.arg(2), || hooks::protect::limited(ctx.arg(0), limited::NICE))
+}
+
+// int task_setioprio(struct task_struct *p, int ioprio)
+#[lsm(hook = "task_setioprio")]
+fn task_setioprio(ctx: LsmContext) -> i32 {
+    after(ctx.arg(2), || hooks::protect::limited(ctx.arg(0), limited::IO_PRIORITY))
 }
 
 // int bpf(int cmd, union bpf_attr *attr, unsigned int size[, bool kernel]): later kernels have one argument more, so the
@@ -216,6 +247,12 @@ fn task_kill(ctx: LsmContext) -> i32 {
 #[lsm(hook = "bpf")]
 fn bpf_call(ctx: LsmContext) -> i32 {
     after(0, || hooks::protect::bpf_called(ctx.arg(0), ctx.arg(1)))
+}
+
+// int bpf_map(struct bpf_map *map, fmode_t fmode)
+#[lsm(hook = "bpf_map")]
+fn bpf_map(ctx: LsmContext) -> i32 {
+    after(ctx.arg(2), || hooks::protect::map_opened(ctx.arg(0)))
 }
 
 // int inode_unlink(struct inode *dir, struct dentry *dentry)

@@ -81,8 +81,9 @@ Examples:
 
 pub(crate) const ATTEMPTS: &str = "\
 What is neither an access to a secret nor a connection: running a program, mapping code, making a
-socket, signalling or tracing, touching the agent's own files. Only what a rule refused, would have
-refused, or let pass by an exception.
+socket or reaching another container's unix socket, calling bpf(2), unmounting; signalling, limiting
+or tracing the agent, touching its files. Only what a rule refused, would have refused, or let pass
+by an exception.
 
 Examples:
   cofferdam attempts --since 1h
@@ -90,9 +91,10 @@ Examples:
   cofferdam attempts -o json | jq -r '.rows[] | select(.what == \"execute\") | .object'";
 
 pub(crate) const AUDIT: &str = "\
-Policies applied, removed, refused or rolled back; exceptions accepted and expired; workloads
-contained and released; descriptors that were held before a policy; unloads. BY names the client as
-the kernel knows it. With a filter, only what concerned a workload that fits.
+Policies applied, confirmed, removed, refused or rolled back; exceptions accepted and expired;
+workloads bound late, contained and released; descriptors that were held before a policy; clients
+refused; unloads. BY names the client as the kernel knows it. With a filter, only what concerned a
+workload that fits.
 
 Examples:
   cofferdam audit --since 7d

@@ -19,6 +19,7 @@ use crate::backend::{self, Answers, Progress, Shared};
 use crate::backlog::Backlog;
 use crate::config::Config;
 use crate::containment::answer::Line;
+use crate::containment::cut::remember_accepted_before;
 use crate::containment::ending::Moment;
 use crate::containment::enforcer::Setup;
 use crate::containment::guarding::Guarding;
@@ -34,8 +35,6 @@ use crate::secrets::Secrets;
 use crate::threads::{self, Cri, CriLine, Message};
 use crate::{Args, adopt, host, itself, status};
 
-/// The host's mount table: the agent runs in its mount namespace.
-const MOUNTS: &str = "/proc/self/mountinfo";
 /// Batches that may wait for the pipeline; beyond it the rings fill, and the kernel counts.
 const BATCHES_AHEAD: usize = 16;
 /// How often counters, losses and clocks are read.
@@ -64,7 +63,7 @@ pub fn run(args: &Args, config: Config) -> Result<End> {
     let started = WallTime::now();
     host::require_the_needed()?;
     host::seal()?;
-    let mount_watch = MountWatch::open(Path::new(MOUNTS)).context("cannot watch the mount table")?;
+    let mount_watch = MountWatch::open(Path::new(host::MOUNTS)).context("cannot watch the mount table")?;
     let mounts = mount_watch.table().context("cannot read the mount table")?;
     let hierarchy = Hierarchy::find(&mounts)?;
     let boot = host::boot_id()?;
@@ -275,6 +274,9 @@ impl Agent {
             .set_agent(std::process::id())
             .context("cannot tell the kernel who the agent is")?;
         itself::tell_cgroups(&mut self.pipeline)?;
+        if !resumed {
+            remember_accepted_before(&mut self.pipeline);
+        }
         self.pipeline
             .tables
             .beat(host::boot_time())
@@ -402,6 +404,7 @@ impl Agent {
         if let Err(error) = itself::tell_cgroups(&mut self.pipeline) {
             tracing::error!("{error:#}: workloads that reach its cgroup could freeze it");
         }
+        self.pipeline.query.look_at_links();
         let records = self.enforcer.tick(&mut self.pipeline, now);
         self.pipeline.add(records);
         self.succeed();
@@ -442,7 +445,7 @@ impl Agent {
     }
 
     fn remount(&mut self, now: BootTime) {
-        match MountTable::read(Path::new(MOUNTS)) {
+        match MountTable::read(Path::new(host::MOUNTS)) {
             Ok(table) => self.mounts = table,
             Err(error) => {
                 tracing::error!(%error, "the mount table cannot be read: new secrets are not found")

@@ -196,6 +196,9 @@ fn report(hook: &HookReport, found: Tier) -> cofferdam_api::HookReport {
         AttachState::NotOnThisTier => {
             (HookState::NotNeeded, Some("another hook sees it on this tier".to_owned()))
         }
+        AttachState::NotOnThisKernel => {
+            (HookState::NotNeeded, Some("this kernel asks another hook of ours".to_owned()))
+        }
         AttachState::Refused(reason) => (HookState::Failed, Some(reason.clone())),
     };
     cofferdam_api::HookReport {

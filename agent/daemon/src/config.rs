@@ -253,9 +253,12 @@ mod tests {
     }
 
     #[test]
-    fn the_contract_s_example_is_understood() {
-        let text = "node: { name: worker-1, cluster: prod }\nsecrets:\n  - { name: payments/db-password, path: /etc/hostname }\nenvironment: { names: [\"*_TOKEN\", \"*PASSWORD*\"] }\njournal: { retain: 7d, max_size: 1GiB }\n";
-        let checked = parse(text).unwrap();
+    fn the_example_that_users_start_from_is_understood() {
+        let readme = include_str!("../../../README.md");
+        let (_, from) = readme.split_once("## Configuration\n\n```yaml\n").unwrap();
+        let (text, _) = from.split_once("```").unwrap();
+        let text = text.replace("/srv/payments/secrets", "/etc/hostname");
+        let checked = parse(&text).unwrap();
         assert_eq!(checked.node, "worker-1");
         assert_eq!(checked.journal.max_size, 1 << 30);
         assert_eq!(checked.journal.retain, Duration::from_hours(168));

@@ -11,6 +11,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 
+/// The host's mount table: the agent runs in its mount namespace.
+pub const MOUNTS: &str = "/proc/self/mountinfo";
+
 /// Where the kernel keeps the security file system.
 const SECURITYFS: &str = "/sys/kernel/security";
 

@@ -40,11 +40,11 @@ const BAD_CONFIGURATION: u8 = 2;
 /// `cofferdam unload` was asked for: a service manager must not put back what somebody has lifted.
 const UNLOADED: u8 = 4;
 
-/// Watches this node's containers: who touches which secret, and where it connects afterwards.
+/// Watches this node's containers, and enforces who may read which secret and where it may travel.
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Examples:\n  cofferdamd --config /etc/cofferdam/cofferdamd.yaml\n  cofferdamd --unload      detach everything and remove the pins\n\nIt prints `ready` when every hook is attached and what runs is known."
+    after_help = "Examples:\n  cofferdamd --config /etc/cofferdam/cofferdamd.yaml\n  cofferdamd --unload      detach everything and remove the pins\n\nIt prints `ready` when every hook is attached, what runs is known and the policies are in force.\nAfter `cofferdam unload` it ends with 4."
 )]
 pub struct Args {
     /// Configuration file

@@ -51,8 +51,16 @@ pub struct Naming {
     pub runtimes: RuntimesOnDisk,
     variables: CredentialNames,
     waiting: Vec<Wanted>,
-    /// Containers that a runtime is starting, by the cgroup that they will have.
-    expected: VecDeque<(String, ContainerConfig)>,
+    expected: VecDeque<Expected>,
+}
+
+/// A container that a runtime is starting.
+struct Expected {
+    /// The cgroup that it will have.
+    cgroup: String,
+    config: ContainerConfig,
+    /// When the last of its secrets came to be watched, unless all of them had been before.
+    watched: Option<BootTime>,
 }
 
 impl Naming {
@@ -104,19 +112,19 @@ impl Naming {
         let Ok(file) = bundle::configuration(&start.bundle) else { return };
         let Ok(config) = oci_config::read(file, &self.variables) else { return };
         let config = config.in_bundle(&start.bundle);
-        pipeline.expect_secrets(&config.secret_mounts, host);
+        let watched = pipeline.expect_secrets(&config.secret_mounts, host);
         // runc names the cgroup after the container unless it is told another one.
         let cgroup = config.cgroups_path.clone().unwrap_or_else(|| format!("/{}", start.id));
         if self.expected.len() >= EXPECTED_MAX {
             self.expected.pop_front();
         }
-        self.expected.push_back((cgroup, config));
+        self.expected.push_back(Expected { cgroup, config, watched });
     }
 
     /// The configuration of a container that was expected at this cgroup.
-    fn take_expected(&mut self, cgroup: &str) -> Option<ContainerConfig> {
-        let index = self.expected.iter().position(|(expected, _)| expected == cgroup)?;
-        self.expected.remove(index).map(|(_, config)| config)
+    fn take_expected(&mut self, cgroup: &str) -> Option<(ContainerConfig, Option<BootTime>)> {
+        let index = self.expected.iter().position(|expected| expected.cgroup == cgroup)?;
+        self.expected.remove(index).map(|Expected { config, watched, .. }| (config, watched))
     }
 
     /// `true` when there is nothing more to look for.
@@ -127,25 +135,20 @@ impl Naming {
             return !is_provisional(pipeline, cgroup);
         };
         let (kind, path) = (found.kind.clone(), found.cgroup_path.clone());
-        let config = match self.runtimes.config(&kind, &self.variables) {
-            Ok(Some(config)) => config,
-            Ok(None) => match self.take_expected(&path) {
-                Some(config) => config,
-                None => return false,
-            },
-            Err(error) => {
-                // Read while it was being written, perhaps: there are further looks.
-                tracing::debug!(%error, "a container's configuration");
-                return false;
-            }
-        };
+        let (expected, watched) = self.take_expected(&path).unzip();
+        let told = self.runtimes.config(&kind, &self.variables).unwrap_or_else(|error| {
+            // Read while it was being written, perhaps: there are further looks.
+            tracing::debug!(%error, "a container's configuration");
+            None
+        });
+        let Some(config) = told.or(expected) else { return false };
         let mounts = config.secret_mounts.clone();
         if let Some(root) = &config.root {
             pipeline.state.roots.insert(workload, PathBuf::from(root));
         }
         let names = ContainerNames::from_config(container_id, config);
         apply(pipeline, &names, now);
-        pipeline.declare_secrets(workload, &mounts, host, now);
+        pipeline.declare_secrets(workload, &mounts, host, watched.flatten(), now);
         true
     }
 }

@@ -5,6 +5,7 @@ mod attempt;
 mod connection;
 mod counters;
 mod discovery;
+mod lateness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,7 @@ use crate::losses::Losses;
 use crate::naming::environment_of;
 use crate::secrets::Secrets;
 use crate::state::State;
+use lateness::Lateness;
 
 /// Where events become records.
 pub struct Pipeline {
@@ -58,6 +60,7 @@ pub struct Pipeline {
     unnamed: Vec<CgroupId>,
     /// Runtimes that are about to start a container.
     starting: Vec<u32>,
+    lateness: Lateness,
     mounts_stale: bool,
     written: u64,
     /// How often the kernel had left out each tracepoint's program at the last look.
@@ -84,6 +87,7 @@ impl Pipeline {
             batch: Vec::new(),
             unnamed: Vec::new(),
             starting: Vec::new(),
+            lateness: Lateness::default(),
             mounts_stale: false,
             written: 0,
             not_run: BTreeMap::new(),
@@ -119,8 +123,8 @@ impl Pipeline {
 
     /// Drops what an agent before had watched and is no secret any more.
     pub fn settle_secrets(&mut self) -> Result<(), cofferdam_sensor::TableError> {
-        let (filesystems, files) = self.secrets.watched();
-        self.tables.keep_only(&filesystems, &files)
+        let (filesystems, files, objects) = self.secrets.watched();
+        self.tables.keep_only(&filesystems, &files, &objects)
     }
 
     /// Events that waited for the journal were given up.
@@ -194,7 +198,7 @@ impl Pipeline {
                         .then_some(record.workload);
                     if let Some(container) = inside {
                         self.unnamed.push(record.cgroup);
-                        self.look_into(container, record.key.pid, stamp.time);
+                        self.runs(container, record.key.pid, stamp.time);
                     }
                     self.began(record, Beginning::Exec { previous: Some(previous) });
                     inside.into_iter().for_each(|container| self.note_home(container));
@@ -216,6 +220,9 @@ impl Pipeline {
     }
 
     fn workload_ended(&mut self, ended: Workload, now: BootTime) {
+        if self.lateness.ended(ended.id) {
+            self.watched_late(ended.id, now);
+        }
         self.batch.extend(self.secrets.ended(ended.id, &mut self.tables, now));
         self.batch.extend(environment_of(&ended, now, Some(now)));
         self.batch.push(Record::Workload(ended));

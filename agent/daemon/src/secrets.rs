@@ -1,6 +1,10 @@
 //! Secrets of this node: from what inventory finds to what the kernel watches, and back from a file's key to the
 //! secret that it is.
 
+mod known;
+mod links;
+mod marks;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -16,17 +20,12 @@ use cofferdam_inventory::volumes::{
 use cofferdam_model::{
     BootTime, FilesystemKey, InodeKey, Loss, LossReason, PodUid, Record, SecretKind, SecretRef, WorkloadId,
 };
-use cofferdam_sensor::{Query, Tables, Watch, object_of, object_of_all};
+use cofferdam_sensor::{Query, Tables, Watch};
 
-use crate::containment::guarding::Spot;
+pub use marks::Spot;
 
-/// Files of a secret tree that are marked one by one, so that a hard link elsewhere is still caught; beyond it the
-/// tree's roof alone counts.
-const MARKED_FILES_MAX: usize = 16_384;
-/// Remembered superblocks, those that are no longer mounted included.
-const FILESYSTEMS_MAX: usize = 32_768;
-/// Remembered single files.
-const FILES_MAX: usize = 65_536;
+use self::links::{Lost, Way, follow};
+use crate::host::MOUNTS;
 
 /// What lies at a path: device, inode and, where the file system keeps it, the birth.
 type Place = (u64, u64, Option<SystemTime>);
@@ -45,6 +44,15 @@ struct Placed {
     marks: HashSet<InodeKey>,
     /// What policies know it by.
     object: u64,
+    /// As what policies know other files or folders that lay there before.
+    former: BTreeSet<u64>,
+}
+
+impl Placed {
+    /// Whatever policies know it by.
+    fn objects(&self) -> impl Iterator<Item = u64> {
+        std::iter::once(self.object).chain(self.former.iter().copied())
+    }
 }
 
 /// Folders that hold the system itself: a mount of one of them is no secret, whatever it is called.
@@ -67,6 +75,10 @@ pub struct Secrets {
     failures: HashMap<PathBuf, String>,
     /// What lay at each configured path when they were last looked at.
     places: HashMap<PathBuf, Place>,
+    /// Symbolic links on the way to each configured path when it was first looked at.
+    links: HashMap<PathBuf, BTreeSet<PathBuf>>,
+    /// Configured paths on which a link has come since, and what is told of that.
+    linked: BTreeMap<PathBuf, String>,
     looked: BootTime,
     newly_watched: bool,
     bounds_hit: u64,
@@ -86,6 +98,8 @@ impl Secrets {
             marked: HashSet::new(),
             failures: HashMap::new(),
             places: HashMap::new(),
+            links: HashMap::new(),
+            linked: BTreeMap::new(),
             looked: BootTime::from_nanos(0),
             newly_watched: false,
             bounds_hit: 0,
@@ -103,17 +117,42 @@ impl Secrets {
     ) -> Vec<Record> {
         let found = volumes::kubelet_volumes(host, &volume_files::csi_driver);
         let mut changes = vec![self.volumes.replace(VolumeOwner::Host, found)];
-        let configured = self.configured.iter().flat_map(|secret| {
-            if let Some(lies_there) = place(&secret.path) {
-                self.places.entry(secret.path.clone()).or_insert(lies_there);
+        let mut configured = Vec::new();
+        for secret in self.configured.clone() {
+            match self.way_to(&secret.path) {
+                Ok(path) => {
+                    if let Some(lies_there) = place(&path) {
+                        self.places.entry(secret.path).or_insert(lies_there);
+                    }
+                    let secret = ConfiguredSecret { path, ..secret };
+                    configured.extend(volumes::configured(host, &secret, &volume_files::kind_of));
+                }
+                Err(Lost::Link(_)) => {
+                    let known = self.volumes.of(VolumeOwner::Configuration);
+                    configured.extend(known.filter(|volume| volume.secret.name == secret.name).cloned());
+                }
+                Err(Lost::Gone(_)) => {}
             }
-            // Links are resolved anew each time: what the name leads to is the secret.
-            let path = fs::canonicalize(&secret.path).unwrap_or_else(|_| secret.path.clone());
-            volumes::configured(host, &ConfiguredSecret { path, ..secret.clone() }, &volume_files::kind_of)
-        });
-        let configured: Vec<Volume> = configured.collect();
+        }
         changes.push(self.volumes.replace(VolumeOwner::Configuration, configured));
         changes.into_iter().flat_map(|change| self.apply(change, query, tables, now)).collect()
+    }
+
+    /// Where a configured path leads now. Links are resolved anew each time: what the name leads to is the secret.
+    fn way_to(&mut self, path: &Path) -> Result<PathBuf, Lost> {
+        match follow(path, self.links.get(path)) {
+            Ok(Way { end, links }) => {
+                self.links.entry(path.to_owned()).or_insert(links);
+                self.linked.remove(path);
+                Ok(end)
+            }
+            Err(lost) => {
+                if let Lost::Link(_) = lost {
+                    self.linked.insert(path.to_owned(), lost.to_string());
+                }
+                Err(lost)
+            }
+        }
     }
 
     /// What a container's configuration declares at or below `/run/secrets`, known before it starts.
@@ -169,8 +208,9 @@ impl Secrets {
             .collect()
     }
 
-    /// Whether a superblock was watched for the first time since the last call.
-    pub fn take_late(&mut self) -> bool {
+    /// Whether something came to be watched since the last call that had not been before. What a container has mounted
+    /// into itself does not count: it was empty.
+    pub fn take_newly_watched(&mut self) -> bool {
         std::mem::take(&mut self.newly_watched)
     }
 
@@ -192,10 +232,13 @@ impl Secrets {
         if found.is_empty() {
             return Vec::new();
         }
+        let was_empty = found.iter().all(is_own_memory);
         let declared = self.volumes.iter().filter(|volume| volume.secret.owner == Some(owner)).cloned();
         let all = declared.chain(found).collect();
         let changes = self.volumes.replace(VolumeOwner::Container(owner), all);
-        self.apply(changes, query, tables, now)
+        let records = self.apply(changes, query, tables, now);
+        self.newly_watched &= !was_empty;
+        records
     }
 
     fn apply(
@@ -228,7 +271,11 @@ impl Secrets {
         }
         for volume in &changes.removed {
             self.failures.remove(&volume.host_path);
-            records.push(record(volume, Vec::new(), now, Some(now)));
+            // The same secret may be there by another path: what a container declared lies in its own mounts once it
+            // runs.
+            if !self.volumes.iter().any(|other| other.secret == volume.secret) {
+                records.push(record(volume, Vec::new(), now, Some(now)));
+            }
         }
         records
     }
@@ -237,17 +284,23 @@ impl Secrets {
     /// is another file. Whether it was read in the meantime is not known, and said.
     pub fn replaced(&mut self, now: BootTime) -> Vec<Record> {
         let since = std::mem::replace(&mut self.looked, now);
-        let mut changed = false;
-        for secret in &self.configured {
-            let Some(lies_there) = place(&secret.path) else { continue };
-            let lay_there = self.places.insert(secret.path.clone(), lies_there);
-            changed |= lay_there != Some(lies_there);
+        let were_linked = self.linked.len();
+        let mut changed = HashSet::new();
+        for secret in self.configured.clone() {
+            let Some(lies_there) = self.way_to(&secret.path).ok().and_then(|path| place(&path)) else {
+                continue;
+            };
+            if self.places.insert(secret.path, lies_there) != Some(lies_there) {
+                changed.insert(secret.name);
+            }
         }
-        if !changed {
+        if changed.is_empty() && self.linked.len() <= were_linked {
             return Vec::new();
         }
-        // The next look finds all of them anew.
-        self.volumes.replace(VolumeOwner::Configuration, Vec::new());
+        // The next look finds them anew.
+        let same = self.volumes.of(VolumeOwner::Configuration);
+        let same = same.filter(|volume| !changed.contains(&volume.secret.name)).cloned().collect();
+        self.volumes.replace(VolumeOwner::Configuration, same);
         vec![unwatched(None, since, now)]
     }
 
@@ -262,21 +315,6 @@ impl Secrets {
             self.unmark(volume, tables);
         }
         gone.iter().map(|volume| record(volume, Vec::new(), now, Some(now))).collect()
-    }
-
-    /// Lets go what nobody else has. The names stay: the counts of the last second are still to come.
-    fn unmark(&mut self, volume: &Volume, tables: &mut Tables) {
-        for watched in self.filesystems.values_mut() {
-            let (theirs, others): (Vec<Placed>, Vec<Placed>) =
-                watched.volumes.drain(..).partition(|placed| placed.volume == *volume);
-            let kept: HashSet<InodeKey> =
-                others.iter().flat_map(|placed| placed.marks.iter().copied()).collect();
-            for key in theirs.into_iter().flat_map(|placed| placed.marks).filter(|key| !kept.contains(key)) {
-                tables.unmark(key);
-                self.marked.remove(&key);
-            }
-            watched.volumes = others;
-        }
     }
 
     /// Records of every volume of a pod, with those of its containers that have it mounted.
@@ -310,221 +348,6 @@ impl Secrets {
         self.views.remove(&container);
     }
 
-    /// Tells the kernel.
-    fn watch(&mut self, volume: &Volume, query: &mut Query, tables: &mut Tables) -> Result<(), String> {
-        if volume.source == Source::PartOfVolume {
-            return Ok(());
-        }
-        let facts = query.file(&volume.host_path).map_err(|error| error.to_string())?;
-        let filesystem = facts.key.filesystem;
-        if Device(filesystem.device) != volume.device {
-            return Err("something else is mounted over it".to_owned());
-        }
-        self.make_room(filesystem)?;
-        let mut marks = HashSet::new();
-        let object = match volume.source {
-            Source::File | Source::Tree => object_of(facts.key),
-            Source::WholeFilesystem { .. } | Source::PartOfVolume => object_of_all(filesystem),
-        };
-        match volume.source {
-            Source::File => {
-                self.mark(facts.key, object, volume.secret.clone(), tables)?;
-                marks.insert(facts.key);
-            }
-            Source::Tree => {
-                tables.mark_tree(facts.key).map_err(|error| error.to_string())?;
-                self.marked.insert(facts.key);
-                marks = self.mark_below(volume, object, query, tables);
-                marks.insert(facts.key);
-            }
-            Source::WholeFilesystem { .. } | Source::PartOfVolume => {}
-        }
-        let entry = self.filesystems.entry(filesystem).or_default();
-        self.newly_watched |= merge(entry.watch, volume.source) != entry.watch;
-        entry.volumes.retain(|other| other.volume != *volume && !was_expected(&other.volume, volume));
-        entry.volumes.push(Placed { volume: volume.clone(), marks, object });
-        entry.watch = merge(entry.watch, volume.source);
-        tables.watch(filesystem, entry.watch).map_err(|error| error.to_string())
-    }
-
-    /// Room for one more superblock. Who had its number before is gone.
-    fn make_room(&mut self, wanted: FilesystemKey) -> Result<(), String> {
-        if self.filesystems.contains_key(&wanted) {
-            return Ok(());
-        }
-        self.filesystems.retain(|key, _| key.device != wanted.device);
-        if self.filesystems.len() < FILESYSTEMS_MAX {
-            return Ok(());
-        }
-        self.bounds_hit += 1;
-        Err(format!("more than {FILESYSTEMS_MAX} file systems are watched"))
-    }
-
-    fn mark(
-        &mut self,
-        key: InodeKey,
-        object: u64,
-        secret: SecretRef,
-        tables: &mut Tables,
-    ) -> Result<(), String> {
-        tables.mark_file(key, object).map_err(|error| error.to_string())?;
-        self.marked.insert(key);
-        self.remember(key, secret);
-        Ok(())
-    }
-
-    /// Marks what lies in a secret tree now. A file that is a secret of its own keeps its object.
-    fn mark_below(
-        &mut self,
-        volume: &Volume,
-        object: u64,
-        query: &mut Query,
-        tables: &mut Tables,
-    ) -> HashSet<InodeKey> {
-        let mut marks = HashSet::new();
-        for path in files_below(&volume.host_path) {
-            let Ok(facts) = query.file(&path) else { continue };
-            if Device(facts.key.filesystem.device) != volume.device {
-                continue;
-            }
-            let key = path.strip_prefix(&volume.host_path).ok().map(|key| key.display().to_string());
-            let secret = SecretRef { key, ..volume.secret.clone() };
-            let object = if self.is_single(facts.key) { object_of(facts.key) } else { object };
-            if let Err(reason) = self.mark(facts.key, object, secret, tables) {
-                tracing::warn!(path = %path.display(), reason, "a secret file is only known by its folder");
-                break;
-            }
-            marks.insert(facts.key);
-        }
-        marks
-    }
-
-    /// Whether a file is named as a secret by itself.
-    fn is_single(&self, key: InodeKey) -> bool {
-        let Some(watched) = self.filesystems.get(&key.filesystem) else { return false };
-        watched.volumes.iter().any(|it| it.volume.source == Source::File && it.marks.contains(&key))
-    }
-
-    /// Every secret that the kernel watches, as policies know it: its object, what it is called, where it lies. A file
-    /// that also lies in a secret tree is both.
-    pub fn objects(&self) -> Vec<(u64, Vec<SecretRef>, PathBuf)> {
-        let mut found: BTreeMap<u64, (Vec<SecretRef>, PathBuf)> = BTreeMap::new();
-        for watched in self.filesystems.values() {
-            for placed in &watched.volumes {
-                let of_it = &mut found
-                    .entry(placed.object)
-                    .or_insert_with(|| (Vec::new(), placed.volume.host_path.clone()))
-                    .0;
-                of_it.push(placed.volume.secret.clone());
-                if placed.volume.source == Source::File {
-                    let around = watched.volumes.iter().filter(|other| {
-                        other.volume.source == Source::Tree && !other.marks.is_disjoint(&placed.marks)
-                    });
-                    of_it.extend(around.map(|other| other.volume.secret.clone()));
-                }
-            }
-        }
-        found.into_iter().map(|(object, (secrets, path))| (object, secrets, path)).collect()
-    }
-
-    /// Where the guard must hold opens back so that these objects are denied.
-    pub fn guarded_places(&self, is_denied: impl Fn(u64) -> bool) -> BTreeSet<Spot> {
-        let mut places = BTreeSet::new();
-        for placed in self.filesystems.values().flat_map(|it| &it.volumes).filter(|it| is_denied(it.object)) {
-            let path = placed.volume.host_path.clone();
-            match placed.volume.source {
-                Source::WholeFilesystem { .. } | Source::PartOfVolume => {
-                    places.extend([Spot { path, whole: true }])
-                }
-                Source::File => drop(places.insert(Spot { path, whole: false })),
-                Source::Tree => {
-                    places.extend(files_below(&path).into_iter().map(|path| Spot { path, whole: false }))
-                }
-            }
-        }
-        places
-    }
-
-    /// The secret that a file is. `names` go from the file up to the root of its file system; where they are missing
-    /// (an event that was deferred), the files of its volumes are looked through.
-    pub fn resolve(&mut self, key: InodeKey, names: &[String], query: &mut Query) -> Option<SecretRef> {
-        if let Some(secret) = self.files.get(&key) {
-            return Some(secret.clone());
-        }
-        let watched = self.filesystems.get(&key.filesystem)?;
-        if names.is_empty() {
-            for placed in watched.volumes.clone() {
-                self.learn(&placed.volume, query);
-            }
-            if let Some(secret) = self.files.get(&key) {
-                return Some(secret.clone());
-            }
-        }
-        let watched = self.filesystems.get(&key.filesystem)?;
-        let holds = |placed: &&Placed| match placed.volume.source {
-            Source::File => placed.marks.contains(&key),
-            Source::PartOfVolume => false,
-            Source::Tree | Source::WholeFilesystem { .. } => true,
-        };
-        let volume = watched
-            .volumes
-            .iter()
-            .filter(holds)
-            .map(|placed| &placed.volume)
-            .max_by_key(|volume| (volume.key(names).is_some(), volume.root.as_os_str().len()))?;
-        let secret = SecretRef { key: volume.key(names), ..volume.secret.clone() };
-        if secret.key.is_some() {
-            self.remember(key, secret.clone());
-        }
-        Some(secret)
-    }
-
-    /// Learns which inode is which key of a volume.
-    fn learn(&mut self, volume: &Volume, query: &mut Query) {
-        for path in files_below(&volume.host_path) {
-            let (Ok(facts), Ok(inside)) = (query.file(&path), path.strip_prefix(&volume.host_path)) else {
-                continue;
-            };
-            let names: Vec<_> = inside
-                .components()
-                .rev()
-                .map(|name| name.as_os_str().to_string_lossy().into_owned())
-                .collect();
-            let key = volumes::key_of(&names);
-            self.remember(facts.key, SecretRef { key, ..volume.secret.clone() });
-        }
-    }
-
-    fn remember(&mut self, key: InodeKey, secret: SecretRef) {
-        if self.files.len() >= FILES_MAX {
-            self.files.retain(|key, _| self.filesystems.contains_key(&key.filesystem));
-        }
-        if self.files.len() < FILES_MAX {
-            self.files.insert(key, secret);
-        } else {
-            self.bounds_hit += 1;
-        }
-    }
-
-    /// Everything that the kernel was told to watch: superblocks, and single files and folders.
-    pub fn watched(&self) -> (HashSet<FilesystemKey>, HashSet<InodeKey>) {
-        (self.filesystems.keys().copied().collect(), self.marked.clone())
-    }
-
-    /// Superblocks whose files are wanted when open descriptors are looked through.
-    pub fn devices(&self) -> Vec<u32> {
-        self.filesystems.keys().map(|filesystem| filesystem.device).collect()
-    }
-
-    /// Whether a file is a secret, by what the kernel was told.
-    pub fn is_secret(&self, key: InodeKey, name: &str) -> bool {
-        if self.files.contains_key(&key) {
-            return true;
-        }
-        let Some(watched) = self.filesystems.get(&key.filesystem) else { return false };
-        watched.watch.whole && !(watched.watch.kubelet && matches!(name, "ca.crt" | "namespace"))
-    }
-
     /// Secrets that were left out because there are too many.
     pub fn left_out(&self) -> u64 {
         self.bounds_hit + self.volumes.dropped()
@@ -537,7 +360,7 @@ impl Secrets {
 
     /// What cannot be watched, and why.
     pub fn failures(&self) -> impl Iterator<Item = (&PathBuf, &String)> {
-        self.failures.iter()
+        self.failures.iter().chain(&self.linked)
     }
 }
 
@@ -551,87 +374,20 @@ fn record(volume: &Volume, visible_to: Vec<WorkloadId>, now: BootTime, until: Op
     }
 }
 
+/// What lies at the end of a way.
 fn place(path: &Path) -> Option<Place> {
-    let found = fs::metadata(path).ok()?;
+    let found = fs::symlink_metadata(path).ok()?;
     Some((found.dev(), found.ino(), found.created().ok()))
+}
+
+/// Whether a container has mounted memory of its own there, and not some that the host has filled.
+fn is_own_memory(volume: &Volume) -> bool {
+    matches!(volume.source, Source::WholeFilesystem { .. })
+        && MountTable::read(Path::new(MOUNTS)).is_ok_and(|host| !host.devices().contains(&volume.device))
 }
 
 /// A secret that was not watched for a time.
 fn unwatched(owner: Option<WorkloadId>, since: BootTime, until: BootTime) -> Record {
     let (hook, reason) = ("open".to_owned(), LossReason::Unwatched);
     Record::Loss(Loss { since, until, hook, workload: owner, reason, count: 1 })
-}
-
-fn merge(watch: Watch, source: Source) -> Watch {
-    match source {
-        Source::WholeFilesystem { kubelet } => {
-            // Named twice, once without exceptions: then there are none.
-            let kubelet = kubelet && (!watch.whole || watch.kubelet);
-            Watch { whole: true, kubelet, ..watch }
-        }
-        Source::File => Watch { files: true, ..watch },
-        Source::Tree => Watch { files: true, trees: true, ..watch },
-        Source::PartOfVolume => watch,
-    }
-}
-
-/// Regular files below a folder, links not followed, bounded.
-fn files_below(root: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
-        for entry in entries.flatten() {
-            if files.len() + folders.len() >= MARKED_FILES_MAX {
-                return files;
-            }
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                Ok(kind) if kind.is_file() => files.push(entry.path()),
-                _ => {}
-            }
-        }
-    }
-    files
-}
-
-/// Whether a volume that had no owner yet is the one that is seen now, in its container. Secrets of the configuration
-/// never have an owner, and several may lie on one mount.
-fn was_expected(known: &Volume, seen: &Volume) -> bool {
-    known.secret.owner.is_none()
-        && seen.secret.owner.is_some()
-        && known.mount == seen.mount
-        && known.secret.kind == seen.secret.kind
-}
-
-#[cfg(test)]
-mod tests {
-    use cofferdam_model::SecretKind;
-
-    use super::*;
-
-    fn volume(kind: SecretKind, name: &str, owner: Option<WorkloadId>) -> Volume {
-        let name = name.to_owned();
-        let secret = SecretRef { kind, namespace: None, name, pod_uid: None, uid: None, key: None, owner };
-        let path = PathBuf::from("/a");
-        Volume {
-            secret,
-            device: Device(1),
-            mount: 7,
-            root: path.clone(),
-            mount_point: path.clone(),
-            source: Source::File,
-            host_path: path,
-            container: None,
-        }
-    }
-
-    #[test]
-    fn what_was_expected_is_replaced_by_what_is_seen_and_a_configured_neighbour_is_not() {
-        let of_container = |owner| volume(SecretKind::RunSecrets, "/run/secrets/a", owner);
-        let configured = |name| volume(SecretKind::Configured, name, None);
-        assert!(was_expected(&of_container(None), &of_container(Some(WorkloadId(3)))));
-        assert!(!was_expected(&configured("one"), &configured("two")));
-        assert!(!was_expected(&configured("one"), &of_container(Some(WorkloadId(3)))));
-    }
 }

@@ -12,7 +12,7 @@ CREATE TABLE attempt (
     pid               INTEGER,
     start_boot_ns     INTEGER,
     exec              INTEGER,          -- process.exec: of the process that tried
-    what              TEXT    NOT NULL, -- execute, map-code, socket, signal, ptrace, agent-file, bpf, mount, unix
+    what              TEXT    NOT NULL, -- execute, map-code, socket, signal, ptrace, agent-file, bpf, mount, unix, limit
     object            TEXT    NOT NULL, -- a path, a signal, a socket family
     device            INTEGER,          -- of the object, where it is a file
     device_generation INTEGER,

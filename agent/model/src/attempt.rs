@@ -10,7 +10,7 @@ use crate::{
 
 words! {
     /// What was tried.
-    AttemptKind: "attempt (execute, map-code, socket, signal, ptrace, agent-file, bpf, mount, unix)" {
+    AttemptKind: "attempt (execute, map-code, socket, signal, ptrace, agent-file, bpf, mount, unix, limit)" {
         /// To run a program.
         Execute = "execute",
         /// To map a file as code: a library, or what is to become one.
@@ -21,7 +21,7 @@ words! {
         Signal = "signal",
         /// To trace a process or to reach its memory.
         Ptrace = "ptrace",
-        /// To open a file of the agent: its pins, journal or socket.
+        /// To touch a file of the agent: its pins, or control files of its cgroup.
         AgentFile = "agent-file",
         /// To use bpf(2).
         Bpf = "bpf",
@@ -29,6 +29,8 @@ words! {
         Mount = "mount",
         /// To connect to a unix socket.
         Unix = "unix",
+        /// To limit or slow the agent.
+        Limit = "limit",
     }
 }
 

@@ -57,6 +57,9 @@ pub enum WorkloadKind {
     Other,
 }
 
+/// What containerd's CRI plugin calls its namespace.
+const CRI_NAMESPACE: &str = "k8s.io";
+
 impl WorkloadKind {
     /// Whether it is a container, so that images, exec sessions and the runtime's entry have a meaning.
     pub fn is_container(&self) -> bool {
@@ -78,6 +81,17 @@ impl WorkloadKind {
         match self {
             Self::PodContainer { pod_uid, .. } => Some(pod_uid),
             _ => None,
+        }
+    }
+
+    /// Whether somebody tells its names, if late: CRI does, of its own containers alone.
+    pub fn is_told_of(&self) -> bool {
+        match self {
+            Self::PodContainer { .. } => true,
+            Self::Container { runtime: Runtime::Containerd | Runtime::Crio, runtime_namespace, .. } => {
+                runtime_namespace.as_deref().is_none_or(|namespace| namespace == CRI_NAMESPACE)
+            }
+            Self::Container { .. } | Self::Unit { .. } | Self::Host | Self::Other => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Runtime, Workload, WorkloadKind, glob};
+use cofferdam_model::{Workload, WorkloadKind, glob};
 
 use crate::Policy;
 
@@ -82,18 +82,15 @@ impl Selector {
 
     fn answers(&self, workload: &Workload) -> Vec<Selection> {
         let is_container = workload.kind.is_container();
-        let arrived = match &workload.kind {
-            WorkloadKind::PodContainer { .. } => workload.namespace.is_some(),
-            // Of a runtime without an interface nobody will ever tell more than the path does.
-            WorkloadKind::Container { runtime: Runtime::Unknown, .. } => true,
-            WorkloadKind::Container { .. } => {
-                workload.container.is_some() || workload.image.is_some() || !workload.labels.is_empty()
-            }
-            WorkloadKind::Unit { .. } | WorkloadKind::Host | WorkloadKind::Other => true,
-        };
+        // Of whom nobody tells, there will never be more than the path and the runtime's state say.
+        let arrived = !workload.kind.is_told_of()
+            || match &workload.kind {
+                WorkloadKind::PodContainer { .. } => workload.namespace.is_some(),
+                _ => workload.container.is_some() || workload.image.is_some() || !workload.labels.is_empty(),
+            };
         let late = if arrived { Selection::No } else { Selection::Pending };
         // The runtime may tell a container's names one by one; a sandbox has neither.
-        let plain = matches!(workload.kind, WorkloadKind::Container { runtime: Runtime::Unknown, .. });
+        let plain = is_container && !workload.kind.is_told_of();
         let late_name =
             if is_container && !workload.sandbox && !plain { Selection::Pending } else { Selection::No };
         let plain_name = workload.kind.container_id().filter(|_| plain).map(|id| id.as_str());

@@ -39,6 +39,12 @@ fn the_runtime_that_sets_the_container_up_is_free() {
 }
 
 #[test]
+fn a_runtime_that_somebody_has_in_his_hands_is_not() {
+    let runtime = Actor { flags: flags::RUNTIME | flags::TAKEN_OVER, ..runtime() };
+    assert_eq!(Case::one(SERVER).world().reads(&runtime, "db-password"), "denied one/db");
+}
+
+#[test]
 fn any_is_everyone_and_globs_are_all_that_fit() {
     let world = Case::one("secrets: { id: db, secret: 'db-*', readers: any }").world();
     assert_eq!(world.reads(&written("/tmp/x"), "db-password"), "allowed");

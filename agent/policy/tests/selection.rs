@@ -85,6 +85,30 @@ fn what_has_not_arrived_is_pending_unless_what_has_arrived_tells() {
 }
 
 #[test]
+fn a_container_of_whom_nobody_tells_is_known_by_its_id_at_once() {
+    let of = |runtime, namespace: Option<&str>| {
+        let id = "web".parse().unwrap();
+        let runtime_namespace = namespace.map(str::to_owned);
+        let kind = WorkloadKind::Container { container_id: id, runtime_namespace, runtime };
+        Workload { kind, container: None, ..container("web") }
+    };
+    for (workload, name) in [
+        (of(Runtime::Containerd, Some("default")), "default/web"),
+        (of(Runtime::Docker, None), "docker:web"),
+        (of(Runtime::Podman, None), "podman:web"),
+        (of(Runtime::Unknown, None), "container:web"),
+    ] {
+        assert_eq!(selects(&format!("workload: '{name}'"), &workload), Yes, "{name}");
+        assert_eq!(selects("container: web", &workload), Yes, "{name}");
+        assert_eq!(selects("container: api", &workload), No, "{name}");
+        assert_eq!(selects("matchLabels: { app: web }", &workload), No, "{name}");
+    }
+    for of_cri in [of(Runtime::Containerd, Some("k8s.io")), of(Runtime::Crio, None)] {
+        assert_eq!(selects("container: web", &of_cri), Pending, "its name is still to come");
+    }
+}
+
+#[test]
 fn host_and_units_are_selected_by_what_is_theirs_and_what_the_node_lives_on_never_is() {
     assert_eq!(selects("unit: 'nginx*'", &unit("nginx.service")), Yes);
     assert_eq!(selects("workload: 'unit:nginx*'", &unit("nginx.service")), Yes);

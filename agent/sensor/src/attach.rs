@@ -26,6 +26,8 @@ impl Tier {
 pub enum AttachTo {
     /// To an LSM hook.
     Lsm(&'static str),
+    /// To an LSM hook, on kernels that have the field of this symbol alone: the others ask another one.
+    LsmWith(&'static str, &'static str),
     /// To a tracepoint, with typed arguments.
     Tracepoint(&'static str),
     /// To the root cgroup v2.
@@ -38,7 +40,7 @@ impl AttachTo {
     /// Kind and place, as `doctor` shows it.
     pub fn describe(self) -> String {
         match self {
-            Self::Lsm(hook) => format!("lsm/{hook}"),
+            Self::Lsm(hook) | Self::LsmWith(hook, _) => format!("lsm/{hook}"),
             Self::Tracepoint(name) => format!("tp_btf/{name}"),
             Self::RootCgroup(kind) => format!("cgroup/{kind}"),
             Self::Query => "on demand".to_owned(),
@@ -289,6 +291,15 @@ pub const ATTACH_POINTS: &[AttachPoint] = &[
         without: "connections to unix sockets that were opened before a secret was read stay open",
     },
     AttachPoint {
+        program: "socket_splice",
+        hook: Hook::Socket,
+        to: AttachTo::LsmWith("file_permission", "PROTO_SENDPAGE"),
+        tiers: LSM,
+        required: false,
+        sees: "sendfile and splice to unix sockets, where the kernel hands pages on without asking what sends ask",
+        without: "sendfile reaches unix sockets that were connected before a secret was read",
+    },
+    AttachPoint {
         program: "packet_out",
         hook: Hook::Packet,
         to: AttachTo::RootCgroup("skb/egress"),
@@ -325,6 +336,42 @@ pub const ATTACH_POINTS: &[AttachPoint] = &[
         without: "a container that shares the host's process ids can stop the agent; rules stay",
     },
     AttachPoint {
+        program: "task_setrlimit",
+        hook: Hook::Protect,
+        to: AttachTo::Lsm("task_setrlimit"),
+        tiers: LSM,
+        required: false,
+        sees: "resource limits that are set for the agent",
+        without: "a container that shares the host's process ids can have the kernel kill the agent by a limit; rules stay",
+    },
+    AttachPoint {
+        program: "task_setscheduler",
+        hook: Hook::Protect,
+        to: AttachTo::Lsm("task_setscheduler"),
+        tiers: LSM,
+        required: false,
+        sees: "changes of the agent's scheduling, and of the processors that it runs on",
+        without: "a container that shares the host's process ids and has CAP_SYS_NICE can starve the agent; rules stay",
+    },
+    AttachPoint {
+        program: "task_setnice",
+        hook: Hook::Protect,
+        to: AttachTo::Lsm("task_setnice"),
+        tiers: LSM,
+        required: false,
+        sees: "changes of the agent's nice value",
+        without: "a container that shares the host's process ids and has CAP_SYS_NICE can slow the agent",
+    },
+    AttachPoint {
+        program: "task_setioprio",
+        hook: Hook::Protect,
+        to: AttachTo::Lsm("task_setioprio"),
+        tiers: LSM,
+        required: false,
+        sees: "changes of the priority of the agent's input and output",
+        without: "a container that shares the host's process ids and has CAP_SYS_NICE can slow the agent's journal",
+    },
+    AttachPoint {
         program: "bpf_call",
         hook: Hook::Protect,
         to: AttachTo::Lsm("bpf"),
@@ -332,6 +379,15 @@ pub const ATTACH_POINTS: &[AttachPoint] = &[
         required: false,
         sees: "use of bpf(2) by workloads that a policy speaks of, and changes of the agent's tables by containers",
         without: "a privileged container can load programs",
+    },
+    AttachPoint {
+        program: "bpf_map",
+        hook: Hook::Protect,
+        to: AttachTo::Lsm("bpf_map"),
+        tiers: LSM,
+        required: false,
+        sees: "containers that open the agent's tables, by their pin or their number",
+        without: "a privileged container can have a program of its own write to the agent's tables",
     },
     AttachPoint {
         program: "inode_unlink",
@@ -388,6 +444,8 @@ pub enum AttachState {
     Attached,
     /// This tier has another way to see it.
     NotOnThisTier,
+    /// This kernel asks another hook.
+    NotOnThisKernel,
     /// The kernel refused.
     Refused(String),
 }
@@ -435,6 +493,16 @@ pub const BLIND_SPOTS: &[BlindSpot] = &[
         instead: "nothing: only successful opens return a descriptor",
     },
     BlindSpot {
+        tier: Tier::Tracepoint,
+        what: "files more than sixteen folders below a configured directory tree",
+        instead: "those that were there when the tree was first watched, up to 16,384",
+    },
+    BlindSpot {
+        tier: Tier::Lsm,
+        what: "files more than sixteen folders below a configured directory tree",
+        instead: "those that were there when the tree was first watched, up to 16,384",
+    },
+    BlindSpot {
         tier: Tier::Lsm,
         what: "opens refused by file permissions or by an LSM before ours",
         instead: "nothing: they never reach this hook",
@@ -453,5 +521,15 @@ pub const BLIND_SPOTS: &[BlindSpot] = &[
         tier: Tier::Tracepoint,
         what: "memory and environment in a core dump that a process was made to write",
         instead: "nothing: the kernel writes the file",
+    },
+    BlindSpot {
+        tier: Tier::Lsm,
+        what: "who opens a cgroup link of the agent by its pin, in a container that has them mounted, and detaches it",
+        instead: "it is attached again within a second or so, and `policy status` counts it (`detached`)",
+    },
+    BlindSpot {
+        tier: Tier::Tracepoint,
+        what: "who opens a cgroup link of the agent by its pin, in a container that has them mounted, and detaches it",
+        instead: "it is attached again within a second or so, and `policy status` counts it (`detached`)",
     },
 ];

@@ -9,6 +9,7 @@ mod btf;
 mod carry;
 mod claim;
 mod decode;
+mod links;
 mod load;
 mod offsets;
 mod pins;
@@ -30,6 +31,7 @@ pub use carry::{Carried, refused_by_others};
 pub use cofferdam_abi as abi;
 use cofferdam_model::WorkloadId;
 pub use decode::{Event, MalformedRecord, Stamp, decode};
+use links::Links;
 pub use load::LoadError;
 pub use offsets::OffsetError;
 pub use pins::{retire, unload};
@@ -100,9 +102,10 @@ impl Sensor {
         let (tier, no_better) = (loaded.tier, loaded.no_better);
         let (hooks, resumed) = (loaded.hooks, loaded.resumed);
         let mut ebpf = loaded.ebpf;
+        let links = Links::open(&ebpf, loaded.links_dir, &config.root_cgroup)?;
         let mut tables = Tables::take(&mut ebpf)?;
         let rings = Rings::take(&mut ebpf)?;
-        let mut query = Query::new(ebpf)?;
+        let mut query = Query::new(ebpf, links)?;
         tables.set_budgets(config.budgets)?;
         tables.provide_workload(WorkloadId::UNKNOWN)?;
         // Process 1 tells the host's mount namespace: what runs there is no container.

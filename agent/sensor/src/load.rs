@@ -9,17 +9,16 @@ use std::path::{Path, PathBuf};
 
 use aya::maps::Array;
 use aya::programs::links::{FdLink, PinnedLink};
-use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Lsm, Program,
-    ProgramError, RawTracePoint, SockOps,
-};
+use aya::programs::{BtfTracePoint, Lsm, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
+use cofferdam_abi::fields::ABSENT;
 use cofferdam_abi::map::{CARRIED_SINCE, control};
 
 use crate::attach::{ATTACH_POINTS, AttachPoint, AttachState, AttachTo, HookReport, Tier};
 use crate::carry::{Carried, Carrier, collect};
 use crate::claim::{claim, folder_of_pins};
 use crate::decode::Event;
+use crate::links;
 use crate::offsets::{self, OffsetError};
 use crate::pins::{Version, make_dir, read_dir, remove_tree};
 
@@ -98,6 +97,8 @@ pub(crate) struct Loaded {
     pub(crate) no_better: Option<String>,
     pub(crate) hooks: Vec<HookReport>,
     pub(crate) generation: u64,
+    /// Where its links are pinned.
+    pub(crate) links_dir: PathBuf,
     /// Reused tables of an agent before.
     pub(crate) resumed: bool,
 }
@@ -142,11 +143,17 @@ pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadErr
     make_dir(&links_dir)?;
     let btf = Btf::from_sys_fs()?;
     let attacher = Attacher { btf, links_dir, root_cgroup };
+    let is_moot = |point: &AttachPoint| match point.to {
+        AttachTo::LsmWith(_, field) => offsets.contains(&(field, ABSENT)),
+        _ => false,
+    };
     let found = find_tier(&mut ebpf, &attacher);
     let tier = if found.is_ok() { Tier::Lsm } else { Tier::Tracepoint };
     let mut hooks = Vec::new();
     for point in ATTACH_POINTS {
-        let state = if point.tiers.contains(&tier) {
+        let state = if is_moot(point) {
+            AttachState::NotOnThisKernel
+        } else if point.tiers.contains(&tier) {
             match attacher.attach(&mut ebpf, point) {
                 Ok(()) => AttachState::Attached,
                 Err(reason) if point.required => {
@@ -171,7 +178,8 @@ pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadErr
         };
         hooks.push(HookReport { point, state });
     }
-    Ok(Loaded { ebpf, tier, no_better: found.err(), hooks, generation, resumed })
+    let links_dir = attacher.links_dir;
+    Ok(Loaded { ebpf, tier, no_better: found.err(), hooks, generation, links_dir, resumed })
 }
 
 impl Loaded {
@@ -190,7 +198,7 @@ impl Loaded {
         if let Some(carrier) = &mut carrier {
             carrier.copy();
         }
-        claim(&mut self.ebpf, pin_dir, &own, self.generation)?;
+        claim(&mut self.ebpf, &own)?;
         self.set(control::PINS, folder_of_pins(pin_dir)?)?;
         let when = now();
         self.set(control::ACTIVE_GENERATION, self.generation)?;
@@ -207,6 +215,7 @@ impl Loaded {
                 remove_tree(&entry)?;
             }
         }
+        claim(&mut self.ebpf, &own)?;
         Ok((carried, events))
     }
 
@@ -267,7 +276,9 @@ impl Attacher<'_> {
             return Ok(());
         }
         match (point.to, program) {
-            (AttachTo::Lsm(hook), Program::Lsm(program)) => program.load(hook, &self.btf),
+            (AttachTo::Lsm(hook) | AttachTo::LsmWith(hook, _), Program::Lsm(program)) => {
+                program.load(hook, &self.btf)
+            }
             (AttachTo::Tracepoint(name), Program::BtfTracePoint(program)) => program.load(name, &self.btf),
             (AttachTo::RootCgroup(_), Program::CgroupSockAddr(program)) => program.load(),
             (AttachTo::RootCgroup(_), Program::CgroupSkb(program)) => program.load(),
@@ -284,9 +295,9 @@ impl Attacher<'_> {
         let link: FdLink = match program {
             Program::Lsm(program) => link_of_lsm(program)?,
             Program::BtfTracePoint(program) => link_of_tracepoint(program)?,
-            Program::CgroupSockAddr(program) => self.link_of_cgroup(program)?,
-            Program::CgroupSkb(program) => self.link_of_packets(program, point)?,
-            Program::SockOps(program) => self.link_of_sockets(program)?,
+            program if matches!(point.to, AttachTo::RootCgroup(_)) => {
+                links::attach(program, point, self.root_cgroup)?
+            }
             _ => return Ok(()),
         };
         let path = self.links_dir.join(point.program);
@@ -294,34 +305,7 @@ impl Attacher<'_> {
             link.pin(&path).map_err(|error| format!("cannot pin the link at {}: {error}", path.display()))?;
         Ok(())
     }
-
-    fn root(&self) -> Result<fs::File, String> {
-        fs::File::open(self.root_cgroup)
-            .map_err(|error| format!("cannot open {}: {error}", self.root_cgroup.display()))
-    }
-
-    // A link always attaches beside others; the kernel wants no flag for it.
-    fn link_of_cgroup(&self, program: &mut CgroupSockAddr) -> Result<FdLink, String> {
-        let id = program.attach(self.root()?, CgroupAttachMode::Single).map_err(describe)?;
-        program.take_link(id).map_err(describe)?.try_into().map_err(|_| NO_LINKS.to_owned())
-    }
-
-    fn link_of_packets(&self, program: &mut CgroupSkb, point: &AttachPoint) -> Result<FdLink, String> {
-        let direction = match point.to {
-            AttachTo::RootCgroup("skb/ingress") => CgroupSkbAttachType::Ingress,
-            _ => CgroupSkbAttachType::Egress,
-        };
-        let id = program.attach(self.root()?, direction, CgroupAttachMode::Single).map_err(describe)?;
-        program.take_link(id).map_err(describe)?.try_into().map_err(|_| NO_LINKS.to_owned())
-    }
-
-    fn link_of_sockets(&self, program: &mut SockOps) -> Result<FdLink, String> {
-        let id = program.attach(self.root()?, CgroupAttachMode::Single).map_err(describe)?;
-        program.take_link(id).map_err(describe)?.try_into().map_err(|_| NO_LINKS.to_owned())
-    }
 }
-
-const NO_LINKS: &str = "this kernel has no cgroup links";
 
 fn link_of_lsm(program: &mut Lsm) -> Result<FdLink, String> {
     let id = program.attach().map_err(describe)?;
@@ -334,7 +318,7 @@ fn link_of_tracepoint(program: &mut BtfTracePoint) -> Result<FdLink, String> {
 }
 
 /// The kernel's reason, with the end of the verifier's log where there is one.
-fn describe(error: ProgramError) -> String {
+pub(crate) fn describe(error: ProgramError) -> String {
     match &error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();

@@ -55,7 +55,7 @@ fn offset(field: &Field, kernel: &Btf<'_>, dir: &Path) -> Result<u64, BtfError> 
     match (field.source, in_kernel) {
         (_, Ok(offset)) => Ok(offset),
         (FieldSource::Kernel, Err(error)) => Err(error),
-        (FieldSource::Arch, Err(_)) => Ok(ABSENT),
+        (FieldSource::Some, Err(_)) => Ok(ABSENT),
         (FieldSource::Module(name), Err(_)) => {
             let Ok(bytes) = fs::read(dir.join(name)) else { return Ok(ABSENT) };
             let module = Btf::parse_module(&bytes, kernel)?;

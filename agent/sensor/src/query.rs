@@ -12,6 +12,7 @@ use cofferdam_abi::map::{Answer, query};
 use cofferdam_model::InodeKey;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
+use crate::links::Links;
 use crate::load::{LoadError, on_demand};
 use crate::resolve::Root;
 use crate::tables::model_inode;
@@ -30,6 +31,7 @@ pub struct FileFacts {
 /// Asks the kernel.
 pub struct Query {
     ebpf: Ebpf,
+    links: Links,
     answer: Array<MapData, Answer>,
 }
 
@@ -56,13 +58,13 @@ pub enum QueryError {
 
 impl Query {
     /// Keeps the object alive: its query program answers.
-    pub(crate) fn new(mut ebpf: Ebpf) -> Result<Self, LoadError> {
+    pub(crate) fn new(mut ebpf: Ebpf, links: Links) -> Result<Self, LoadError> {
         let other = |reason: String| LoadError::Other { what: "prepare queries".to_owned(), reason };
         on_demand(&ebpf, "query")?;
         let map =
             ebpf.take_map("ANSWER").ok_or_else(|| other("the object has no ANSWER table".to_owned()))?;
         let answer = Array::try_from(map).map_err(|error| other(error.to_string()))?;
-        Ok(Self { ebpf, answer })
+        Ok(Self { ebpf, links, answer })
     }
 
     /// Identifies a file by its path. It is not opened for reading: no hook of ours, or of anybody, sees an open.
@@ -71,6 +73,16 @@ impl Query {
     /// If it is not there or the kernel does not answer.
     pub fn file(&mut self, path: &Path) -> Result<FileFacts, QueryError> {
         let file = open_path(path)?;
+        let answer = self.ask(query::FILE, &file, path)?;
+        Ok(FileFacts { key: model_inode(answer.file), facts: answer.facts, magic: answer.magic })
+    }
+
+    /// As [`Self::file`], by a path that is to have no symbolic link: one that has come since is not followed.
+    ///
+    /// # Errors
+    /// If it is not there, a link is on the way, or the kernel does not answer.
+    pub fn file_itself(&mut self, path: &Path) -> Result<FileFacts, QueryError> {
+        let file = open_itself(path)?;
         let answer = self.ask(query::FILE, &file, path)?;
         Ok(FileFacts { key: model_inode(answer.file), facts: answer.facts, magic: answer.magic })
     }
@@ -112,6 +124,21 @@ impl Query {
         seeing.filter_map(|(name, program)| Some((name, misses(program)?)))
     }
 
+    /// Attaches again what somebody has detached from the root cgroup; to be called every second or so.
+    pub fn look_at_links(&mut self) {
+        self.links.look(&mut self.ebpf);
+    }
+
+    /// How often something was found detached there.
+    pub fn links_lost(&self) -> u64 {
+        self.links.lost()
+    }
+
+    /// Why something is not attached there now, or not known to be.
+    pub fn links_trouble(&self) -> Option<&str> {
+        self.links.trouble()
+    }
+
     /// The program that the guard asks about opens; it lives as long as somebody holds a descriptor of it.
     ///
     /// # Errors
@@ -148,6 +175,17 @@ fn open_path(path: &Path) -> Result<File, QueryError> {
     let how = OpenHow::new()
         .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
         .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    openat2(root, &inside, how).map(File::from).map_err(|errno| failed(errno.into()))
+}
+
+/// The same without links.
+fn open_itself(path: &Path) -> Result<File, QueryError> {
+    let failed = |source| QueryError::Open { path: path.display().to_string(), source };
+    let (root, inside) = in_root_of_process(path).unwrap_or_else(|| ("/".into(), path.to_owned()));
+    let root = open_place(&root).map_err(failed)?;
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS);
     openat2(root, &inside, how).map(File::from).map_err(|errno| failed(errno.into()))
 }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cofferdam_model::InodeKey;
@@ -18,6 +18,9 @@ use crate::{Sensor, abi};
 
 /// How long the record may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// `PID_MAX_LIMIT`, include/linux/threads.h.
+const PID_MAX: u32 = 4 << 20;
 
 /// Why the self-test failed.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +64,8 @@ pub(crate) fn run(sensor: &mut Sensor) -> Result<(), SelfTestError> {
     let pid = std::process::id();
     let own = sensor.query.adopt(pid)?;
     compare("our process id", own.tgid, pid)?;
-    compare("our parent", own.ppid, std::os::unix::process::parent_id())?;
+    let parent = std::os::unix::process::parent_id();
+    compare("our parent", after_the_end_of(own.ppid, parent, is_running), parent)?;
     compare("our user", own.uid, nix::unistd::getuid().as_raw())?;
 
     sensor.tables.mark_file(found.key, crate::tables::object_of(found.key))?;
@@ -70,6 +74,17 @@ pub(crate) fn run(sensor: &mut Sensor) -> Result<(), SelfTestError> {
     sensor.tables.unwatch(found.key.filesystem)?;
     sensor.tables.unmark(found.key);
     outcome
+}
+
+/// Who is our parent if `started_by` has started us: a shell that ends, say, leaves us to `parent`, init or another
+/// reaper, and the hooks go on knowing who it was.
+fn after_the_end_of(started_by: u32, parent: u32, is_running: impl Fn(u32) -> bool) -> u32 {
+    let is_a_process = (1..=PID_MAX).contains(&started_by);
+    if is_a_process && !is_running(started_by) { parent } else { started_by }
+}
+
+fn is_running(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
 }
 
 fn open_and_wait(sensor: &mut Sensor, path: &PathBuf, key: InodeKey) -> Result<(), SelfTestError> {
@@ -108,4 +123,23 @@ fn compare<T: PartialEq + std::fmt::Debug>(
         return Ok(());
     }
     Err(SelfTestError::Mismatch { what, reported: format!("{reported:?}"), actual: format!("{actual:?}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_parent_is_who_started_us_unless_he_has_ended() {
+        assert_eq!(after_the_end_of(500, 500, |_| true), 500);
+        assert_eq!(after_the_end_of(500, 1, |_| false), 1, "he has ended");
+        assert_eq!(after_the_end_of(500, 1, |_| true), 500, "he runs, and yet the system names another one");
+        for no_process in [0, u32::MAX] {
+            assert_eq!(
+                after_the_end_of(no_process, 1, |_| false),
+                no_process,
+                "what is read there is no process"
+            );
+        }
+    }
 }

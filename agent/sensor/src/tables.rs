@@ -91,6 +91,7 @@ const SHAPES: &[(&str, (u32, u32, u32))] = &[
     ("PRIORITY", (0, 0, map::PRIORITY_RING)),
     ("BULK", (0, 0, map::BULK_RING)),
     ("CONTROL", (4, 8, map::control::SLOTS)),
+    ("OWN", (8, 1, map::OWN)),
 ];
 
 /// The shape that a pinned table must have to be reused.
@@ -137,6 +138,7 @@ pub struct Tables {
     counters: PerCpuArray<MapData, u64>,
     sent: PerCpuArray<MapData, u64>,
     control: Array<MapData, u64>,
+    own: HashMap<MapData, u64, u8>,
     /// Watched devices that have no slot; slot 0 leads to them.
     elsewhere: HashSet<u32>,
     /// Descriptors of all tables and rings, to ask for their memory.
@@ -196,6 +198,7 @@ impl Tables {
             counters: take!(ebpf, "COUNTERS"),
             sent: take!(ebpf, "SENT"),
             control: take!(ebpf, "CONTROL"),
+            own: take!(ebpf, "OWN"),
             elsewhere: HashSet::new(),
         })
     }
@@ -232,6 +235,7 @@ impl Tables {
                 map::CONNECTIONS,
             ),
             level("losses", self.losses.keys().count(), map::LOSSES),
+            level("own objects", self.own.keys().count(), map::OWN),
         ]
     }
 

@@ -132,7 +132,7 @@ impl Actor {
     /// Whether nothing is refused to it: no policy, or the runtime that sets a container up.
     #[inline(always)]
     const fn is_free(&self) -> bool {
-        self.generation == 0 || self.flags & flags::RUNTIME != 0
+        self.generation == 0 || flags::is_runtime(self.flags)
     }
 
     /// Whether its code is that of the image, as far as the kernel can tell.
@@ -348,7 +348,7 @@ fn both_sides(
     wanted: u32,
     class: impl Fn(&Policy) -> &Class,
 ) -> Decision {
-    if actor.flags & flags::RUNTIME != 0 {
+    if flags::is_runtime(actor.flags) {
         return Decision::ALLOWED;
     }
     let own = match tables.policy(actor.generation) {

@@ -207,6 +207,20 @@ pub mod attempt {
     pub const MOUNT: u16 = 8;
     /// To connect to a unix socket outside the workload.
     pub const UNIX: u16 = 9;
+    /// To limit or slow the agent; [`super::limited`] says how.
+    pub const LIMIT: u16 = 10;
+}
+
+/// How the agent was to be limited: the lower half of [`AttemptEvent::detail`] with [`attempt::LIMIT`].
+pub mod limited {
+    /// By a resource limit; the upper half is its number.
+    pub const RESOURCE: u64 = 1;
+    /// By its scheduling policy, or the processors that it may run on.
+    pub const SCHEDULING: u64 = 2;
+    /// By its nice value.
+    pub const NICE: u64 = 3;
+    /// By the priority of its input and output.
+    pub const IO_PRIORITY: u64 = 4;
 }
 
 /// Something that is neither an access nor a connection was refused, or would be.

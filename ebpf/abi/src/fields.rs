@@ -32,8 +32,8 @@ pub struct Field {
 pub enum FieldSource {
     /// The kernel image; without it the object cannot work.
     Kernel,
-    /// The kernel image, on some architectures only: the offset stays [`ABSENT`] elsewhere.
-    Arch,
+    /// The kernel image, of some architectures or versions only: the offset stays [`ABSENT`] elsewhere.
+    Some,
     /// A module, which may be absent: the offset stays [`ABSENT`] then.
     Module(&'static str),
 }
@@ -54,12 +54,14 @@ macro_rules! kernel_fields {
             INODE_INO: "inode" ["i_ino"] Int(8) Kernel;
             INODE_MODE: "inode" ["i_mode"] Int(2) Kernel;
             INODE_NLINK: "inode" ["i_nlink", "__i_nlink"] Int(4) Kernel;
+            INODE_ALIASES: "inode" ["i_dentry.first"] Pointer Kernel;
             INODE_GENERATION: "inode" ["i_generation"] Int(4) Kernel;
             SB_DEV: "super_block" ["s_dev"] Int(4) Kernel;
             SB_MAGIC: "super_block" ["s_magic"] Int(8) Kernel;
             SB_FLAGS: "super_block" ["s_flags"] Int(8) Kernel;
             SB_ROOT: "super_block" ["s_root"] Pointer Kernel;
             DENTRY_INODE: "dentry" ["d_inode"] Pointer Kernel;
+            DENTRY_ALIAS: "dentry" ["d_u.d_alias", "d_alias"] Place Kernel;
             DENTRY_PARENT: "dentry" ["d_parent"] Pointer Kernel;
             DENTRY_NAME: "dentry" ["d_name.name", "__d_name.name"] Pointer Kernel;
             TASK_TGID: "task_struct" ["tgid"] Int(4) Kernel;
@@ -75,7 +77,7 @@ macro_rules! kernel_fields {
             TASK_NSPROXY: "task_struct" ["nsproxy"] Pointer Kernel;
             TASK_CGROUPS: "task_struct" ["cgroups"] Pointer Kernel;
             TASK_PID_LINKS: "task_struct" ["pid_links"] Place Kernel;
-            TASK_STATUS: "task_struct" ["thread_info.status"] Int(4) Arch;
+            TASK_STATUS: "task_struct" ["thread_info.status"] Int(4) Some;
             CRED_UID: "cred" ["uid"] Place Kernel;
             SIGNAL_LIVE: "signal_struct" ["live"] Place Kernel;
             FILES_FDT: "files_struct" ["fdt"] Pointer Kernel;
@@ -106,6 +108,7 @@ macro_rules! kernel_fields {
             SOCK_CGROUP: "sock" ["sk_cgrp_data.cgroup", "sk_cgrp_data.val"] Place Kernel;
             SOCK_TYPE: "sock" ["sk_type"] Int(2) Kernel;
             SOCK_PEER_PID: "sock" ["sk_peer_pid"] Pointer Kernel;
+            PROTO_SENDPAGE: "proto_ops" ["sendpage"] Pointer Some;
             UNIX_PEER: "unix_sock" ["peer"] Pointer Kernel;
             UNIX_ADDRESS: "unix_sock" ["addr"] Pointer Kernel;
             UNIX_DENTRY: "unix_sock" ["path.dentry"] Pointer Kernel;

@@ -48,8 +48,8 @@ pub mod file {
     pub const TREE: u32 = 2;
     /// The self-test's own file.
     pub const SELF_TEST: u32 = 4;
-    /// The agent's own: workloads may not touch it.
-    pub const OF_AGENT: u32 = 8;
+    /// With `SECRET`: by itself, and not because of the folder that it lies in.
+    pub const SINGLE: u32 = 8;
 }
 
 /// Value of the workload table.
@@ -68,8 +68,6 @@ pub mod cgroup {
     pub const CONTAINER: u64 = 1 << 0;
     /// User space has classified it; it does not change any more.
     pub const FINAL: u64 = 1 << 1;
-    /// The cgroup has been removed; kept because processes and sockets outlive it.
-    pub const TOMBSTONE: u64 = 1 << 2;
 }
 
 /// Slots of the control array.
@@ -116,6 +114,11 @@ pub mod own {
     /// A link, by its id.
     pub const fn link(id: u32) -> u64 {
         1 << 32 | id as u64
+    }
+
+    /// A program, by its id.
+    pub const fn program(id: u32) -> u64 {
+        2 << 32 | id as u64
     }
 }
 
@@ -197,11 +200,11 @@ pub const POLICIES: u32 = 32_768;
 /// Rules of secrets, of all generations.
 pub const SECRETS: u32 = 65_536;
 /// Grants of binaries, of all generations.
-pub const GRANTS: u32 = 131_072;
+pub const GRANTS: u32 = 65_536;
 /// Address prefixes, of all generations.
 pub const PREFIXES: u32 = 131_072;
 /// Destinations, of all generations.
-pub const DESTINATIONS: u32 = 131_072;
+pub const DESTINATIONS: u32 = 65_536;
 /// (Workload, secret) pairs that were read.
 pub const READS: u32 = 65_536;
 /// Connections that others opened to a workload, by socket.

@@ -15,8 +15,6 @@ pub const BINDINGS_OF_SECRET: usize = 4;
 pub const NO_BINDING: u8 = 0xff;
 /// Bytes of a file's name that tell keys of one secret apart, the terminating NUL included.
 pub const KEY_NAME_LEN: usize = 64;
-/// Rules of one generation: their numbers begin at 1.
-pub const RULES_MAX: u32 = 0xffff;
 /// A deadline that never comes.
 pub const FOREVER: u64 = u64::MAX;
 
@@ -396,7 +394,7 @@ pub fn key_of_name(name: &[u8; KEY_NAME_LEN]) -> u64 {
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
 
-/// The object that a file or the root of a tree is: the same in every agent that looks at it.
+/// The object that a file or the root of a tree is, and whatever replaces it: the same in every agent that looks at it.
 pub const fn object_of_file(key: InodeKey) -> u64 {
     let InodeKey { ino, filesystem: FilesystemKey { device, generation: of_root }, generation, .. } = key;
     let seed = mix((device as u64) << 32 | of_root as u64);

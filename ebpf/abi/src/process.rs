@@ -24,6 +24,14 @@ pub mod flags {
     pub const FOREIGN_CODE: u32 = 1 << 8;
     /// It entered its workload before the tracepoint could tell that.
     pub const ENTRY_UNTOLD: u32 = 1 << 9;
+    /// A process of a container has traced it, or has reached into its memory.
+    pub const TAKEN_OVER: u32 = 1 << 10;
+
+    /// Whether a process is the runtime that sets a container or a session up, and does what the runtime told it.
+    #[inline(always)]
+    pub const fn is_runtime(bits: u32) -> bool {
+        bits & (RUNTIME | TAKEN_OVER) == RUNTIME
+    }
 }
 
 /// Facts about an executable's file, from which user space tells its origin.

@@ -127,7 +127,7 @@ fn judge(hook: Hook, attempt: &Attempt, process: &ProcessState) -> bool {
 /// The container that the agent runs in may: what runs there is its keeper.
 #[inline(always)]
 fn is_contained(process: &ProcessState) -> bool {
-    if process.flags & flags::RUNTIME != 0 || holds_agent(process.workload) {
+    if flags::is_runtime(process.flags) || holds_agent(process.workload) {
         return false;
     }
     let generation = rules::generation_of(process.workload);

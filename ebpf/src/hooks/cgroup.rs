@@ -148,8 +148,8 @@ pub fn attached(target: *const u8, task: *const u8, whole_group: u64) {
     });
 }
 
-/// Decides what a move means; `true` if the process came from outside. Who moves itself, or is moved by one of its
-/// own container, keeps its workload.
+/// Decides what a move means; `true` if the process came from outside. Who moves itself, or is moved by a process of any
+/// container, keeps its workload: runtimes work outside of them.
 #[inline(always)]
 pub fn moved(state: &mut ProcessState, actor_workload: u64, target: Cgroup) -> bool {
     let cgroup = target.id();
@@ -158,7 +158,9 @@ pub fn moved(state: &mut ProcessState, actor_workload: u64, target: Cgroup) -> b
         state.cgroup = cgroup;
         return false;
     }
-    if actor_workload == state.workload && identity::is_container(state.workload) {
+    if identity::is_container(state.workload)
+        && (actor_workload == state.workload || identity::is_container(actor_workload))
+    {
         state.cgroup = cgroup;
         state.flags |= flags::MIGRATED;
         return false;

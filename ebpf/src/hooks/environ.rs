@@ -105,8 +105,21 @@ fn reached(target: Task, hook: Hook, how: u16, mode: u8, can_deny: bool) -> bool
     let process = unsafe { &mut *process };
     process.flags &= !flags::UNTOLD;
     let denied = rule(&mut touch, Some(process), process.workload);
+    if !denied && mode & mode::ATTACH != 0 && identity::is_container(process.workload) {
+        taken_over(target.tgid());
+    }
     access(&touch, process);
     denied
+}
+
+/// A container's process has another one in its hands: if that sets a session up for the runtime, it is not free any
+/// more.
+#[inline(always)]
+fn taken_over(target: u32) {
+    if let Some(state) = identity::known(target) {
+        // SAFETY: a pointer out of a map is valid until the program ends; the flag can only take rights away.
+        unsafe { (*state).flags |= flags::TAKEN_OVER };
+    }
 }
 
 /// What belongs to `target` is touched. The object is the target: its birth and its id.

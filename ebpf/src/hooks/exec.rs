@@ -95,7 +95,7 @@ pub fn code_mapped(file: *const u8) -> u32 {
     // SAFETY: a pointer out of a map is valid until the program ends.
     let state = unsafe { &mut *state };
     let is_free = rules::are_in_charge() && rules::generation_of(state.workload) == 0;
-    if state.flags & flags::RUNTIME != 0 || is_free {
+    if flags::is_runtime(state.flags) || is_free {
         return 0;
     }
     let (_, facts) = identity::describe(File::<Probed>::new(file).inode(), Task::current(), state.workload);
@@ -184,7 +184,7 @@ pub fn executed(bprm: *const u8) {
 /// The first exec of a file of the container: the runtime has handed over.
 #[inline(always)]
 fn start(state: &mut ProcessState, task: Task) {
-    state.flags &= !flags::RUNTIME;
+    state.flags &= !(flags::RUNTIME | flags::TAKEN_OVER);
     let Some(workload) = WORKLOADS.get_ptr_mut(state.workload) else { return };
     // SAFETY: a pointer out of a map is valid until the program ends; `started` is written once, after the root.
     let workload = unsafe { &mut *workload };

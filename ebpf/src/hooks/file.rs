@@ -65,20 +65,30 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> 
         None => {}
     }
     match secret_of(file, hook) {
-        Some((secret, object)) => {
-            touched(secret, object, file.dentry().probed(), hook, how, file.mode(), can_deny)
-        }
+        Some((secret, object, entry)) => touched(secret, object, entry, hook, how, file.mode(), can_deny),
         None => false,
     }
 }
 
-/// The object that policies know an open file by, and its key, if it is a secret.
+/// The object that policies know an open file by, its key, and its entry where it lies, if it is a secret.
 #[inline(always)]
-pub fn secret_of<R: Read>(file: File<R>, hook: Hook) -> Option<(u64, InodeKey)> {
-    secret_at(file.inode(), file.dentry(), hook, false)
+pub fn secret_of<R: Read>(file: File<R>, hook: Hook) -> Option<(u64, InodeKey, Dentry)> {
+    if let Some(entry) = file.entry_below() {
+        let (secret, object) = secret_below(file.inode().probed(), entry, hook)?;
+        return Some((secret, object, entry));
+    }
+    let (secret, object) = secret_at(file.inode(), file.dentry(), hook, false)?;
+    Some((secret, object, file.dentry().probed()))
 }
 
-/// The same of a directory entry; a folder is one if the secrets are below it.
+/// The same of a file that was opened through an overlay. A function of its own in the program too, for the sake of its
+/// frame.
+#[inline(never)]
+fn secret_below(inode: Inode<Probed>, entry: Dentry, hook: Hook) -> Option<(u64, InodeKey)> {
+    secret_at(inode, entry, hook, false)
+}
+
+/// The same of a directory entry; a folder is one if the secrets are below it, or it is the root of them.
 #[inline(always)]
 fn secret_at<R: Read>(
     inode: Inode<R>,
@@ -98,14 +108,12 @@ fn secret_at<R: Read>(
     } else {
         slot
     };
-    if device.flags & device::WHOLE == 0
-        && !may_be_marked(number, inode)
-        && !may_be_below_tree(device, dentry)
-    {
-        return None;
-    }
+    let may_be_secret = device.flags & device::WHOLE != 0
+        || may_be_marked(number, inode)
+        || or_folder && may_be_tree(device, inode)
+        || may_be_below_tree(device, dentry);
     let may_be_one = inode.is_regular() || or_folder && inode.is_folder();
-    if !may_be_one {
+    if !may_be_secret || !may_be_one {
         return None;
     }
     let filesystem = FilesystemKey { device: number, generation: superblock.generation() };
@@ -138,6 +146,12 @@ fn may_be_marked<R: Read>(number: u32, inode: Inode<R>) -> bool {
     FILTER.get(filter_index(number, ino)).is_some_and(|word| word >> (ino & 63) & 1 != 0)
 }
 
+/// Whether a folder may be the root of a secret tree.
+#[inline(always)]
+fn may_be_tree<R: Read>(device: &Device, inode: Inode<R>) -> bool {
+    device.trees >> (inode.ino() & 63) & 1 != 0
+}
+
 /// Whether a file may lie below the root of a secret tree: a walk over its folders without any lookup.
 #[inline(always)]
 fn may_be_below_tree<R: Read>(device: &Device, dentry: Dentry<R>) -> bool {
@@ -150,7 +164,7 @@ fn may_be_below_tree<R: Read>(device: &Device, dentry: Dentry<R>) -> bool {
         if parent.is(entry) {
             return false;
         }
-        if device.trees >> (parent.inode().ino() & 63) & 1 != 0 {
+        if may_be_tree(device, parent.inode()) {
             return true;
         }
         entry = parent;
@@ -164,7 +178,7 @@ fn slot_of(number: u32) -> u32 {
     if number < SLOT_COUNT { number } else { 0 }
 }
 
-/// The object that a regular file of a watched device is; 0: it is no secret.
+/// The object that a regular file of a watched device, or a folder, is; 0: it is no secret.
 #[inline(always)]
 fn what_is(device: &Device, key: &InodeKey, dentry: Dentry) -> u64 {
     if device.flags & device::WHOLE != 0 {
@@ -173,7 +187,7 @@ fn what_is(device: &Device, key: &InodeKey, dentry: Dentry) -> u64 {
     }
     // SAFETY: without preallocation an element is not reused while a program can see it.
     if let Some(mark) = unsafe { FILES.get(key) }
-        && mark.bits & (file::SECRET | file::SELF_TEST) != 0
+        && mark.bits & (file::SECRET | file::SELF_TEST | file::TREE) != 0
     {
         return mark.object;
     }
@@ -306,7 +320,7 @@ pub fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64, ke
         denied = touch.can_deny && ruled.is_denied();
         touch.ruled = if touch.can_deny { ruled } else { ruled.seen() };
     }
-    if !denied && actor.flags & flags::RUNTIME == 0 {
+    if !denied && !flags::is_runtime(actor.flags) {
         remember(workload, touch.secret);
         // Only now: a policy that was assigned meanwhile has either seen what was remembered, or is seen here.
         let generation = rules::generation_of(workload);

@@ -23,7 +23,7 @@ pub fn asked(descriptor: u64, tgid: u32, folder: u64) -> u32 {
     let file: Option<File<Probed>> = Task::current().descriptor(descriptor);
     // Nothing that we could speak of.
     let Some(file) = file else { return guard::DENY };
-    let Some((secret, object)) = secret_of(file, Hook::Open) else { return guard::ALLOW };
+    let Some((secret, object, names_of)) = secret_of(file, Hook::Open) else { return guard::ALLOW };
     if is_ours(control::AGENT, tgid) || is_ours(control::GUARD, tgid) {
         return guard::ALLOW;
     }
@@ -32,7 +32,7 @@ pub fn asked(descriptor: u64, tgid: u32, folder: u64) -> u32 {
         secret,
         target_workload: 0,
         target_cgroup: 0,
-        names_of: file.dentry(),
+        names_of,
         hook: Hook::Open,
         how: how::OPEN,
         mode: mode::READ,

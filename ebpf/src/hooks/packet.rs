@@ -1,8 +1,12 @@
 //! Packets: the backstop for connections that were opened before a secret was read, and for paths that no socket hook
 //! sees. The socket's cgroup tells whose they are; processes have no part in it.
 
-use aya_ebpf::bindings::{BPF_NOEXIST, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB};
-use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_skb_ancestor_cgroup_id, bpf_skb_cgroup_id};
+use aya_ebpf::bindings::{
+    BPF_NOEXIST, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_TCP_CONNECT_CB,
+};
+use aya_ebpf::helpers::generated::{
+    bpf_get_socket_cookie, bpf_skb_ancestor_cgroup_id, bpf_skb_cgroup_id, bpf_skc_to_tcp_sock,
+};
 use aya_ebpf::programs::{SkBuffContext, SockOpsContext};
 use cofferdam_abi::decide::{self, Tables};
 use cofferdam_abi::event::verdict;
@@ -15,6 +19,7 @@ use cofferdam_abi::process::ProcessState;
 use super::net;
 use crate::emit::count;
 use crate::identity;
+use crate::kernel::Sock;
 use crate::maps::{ACCEPTED, CONTROL};
 use crate::rules::{self, Kernel};
 
@@ -166,11 +171,11 @@ fn parse(ctx: &SkBuffContext) -> Option<ConnectionKey> {
     Some(key)
 }
 
-/// Remembers the connections that others open to sockets of this node, while anybody's packets are looked at.
+/// Remembers the connections that others open to containers, and to any socket while anybody's packets are looked at.
 #[inline(always)]
 pub fn socket_event(ctx: &SockOpsContext) {
     match ctx.op() {
-        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB if are_looked_at() => {
+        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB if opened_by_others(ctx) => {
             // SAFETY: the context is valid for the program's run.
             let cookie = unsafe { bpf_get_socket_cookie(ctx.ops.cast()) };
             if ACCEPTED.insert(cookie, 1, u64::from(BPF_NOEXIST)).is_err() {
@@ -178,10 +183,42 @@ pub fn socket_event(ctx: &SockOpsContext) {
             }
             let _ = ctx.set_cb_flags(STATE_CB_FLAG);
         }
-        BPF_SOCK_OPS_STATE_CB if ctx.arg(1) == TCP_CLOSE => {
-            // SAFETY: as above.
-            let _ = ACCEPTED.remove(unsafe { bpf_get_socket_cookie(ctx.ops.cast()) });
-        }
+        // Whatever it was: now it is a connection of its owner's.
+        BPF_SOCK_OPS_TCP_CONNECT_CB => forget(ctx),
+        BPF_SOCK_OPS_STATE_CB if ctx.arg(1) == TCP_CLOSE => forget(ctx),
         _ => {}
     }
+}
+
+#[inline(always)]
+fn forget(ctx: &SockOpsContext) {
+    // SAFETY: the context is valid for the program's run.
+    let _ = ACCEPTED.remove(unsafe { bpf_get_socket_cookie(ctx.ops.cast()) });
+}
+
+/// Whether a connection that is established now was opened by the other side, and is to be remembered. The kernel also
+/// calls so when both sides open at once (`tcp_rcv_state_process`, net/ipv4/tcp_input.c): then this one has sent a
+/// segment already, which a listener's child has not.
+#[inline(always)]
+fn opened_by_others(ctx: &SockOpsContext) -> bool {
+    // SAFETY: the context is valid for the program's run.
+    let sent = unsafe { core::ptr::read_volatile(&raw const (*ctx.ops).segs_out) };
+    sent == 0 && (are_looked_at() || is_of_container(ctx))
+}
+
+/// Whether the socket is a container's: a policy that comes later cannot tell any more who has opened what.
+#[inline(always)]
+fn is_of_container(ctx: &SockOpsContext) -> bool {
+    // SAFETY: the context is valid for the program's run; the helper takes any socket, and the verifier sees to it that
+    // it is not null.
+    let socket = unsafe {
+        let socket = (*ctx.ops).__bindgen_anon_2.sk;
+        if socket.is_null() {
+            return false;
+        }
+        bpf_skc_to_tcp_sock(socket.cast())
+    };
+    // A tcp_sock begins with its sock.
+    !socket.is_null()
+        && identity::is_container(identity::workload_in(Sock::new(socket.cast_const().cast()).cgroup()))
 }

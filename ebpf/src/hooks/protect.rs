@@ -9,7 +9,7 @@ use cofferdam_abi::policy::row;
 
 use super::attempt::{Attempt, holds_agent, is_agent, on_agent};
 use crate::identity;
-use crate::kernel::{Dentry, File, Inode, Read, Task, Typed, first_descriptor};
+use crate::kernel::{Dentry, File, Inode, Read, Task, Typed, first_word, id_of_map};
 use crate::maps::{CONTROL, OWN};
 use crate::rules::{self, Kernel};
 
@@ -23,6 +23,16 @@ pub fn signalled(target: *const u8, signal: u32) -> bool {
         return false;
     }
     on_agent(Hook::Protect, &Attempt { detail: u64::from(signal), ..Attempt::of(attempt::SIGNAL) })
+}
+
+/// A process is limited or slowed; `true`: it is refused. The kernel itself kills who exceeds a limit, and no signal is
+/// asked for then.
+#[inline(always)]
+pub fn limited(target: *const u8, how: u64) -> bool {
+    if !is_agent(Task::new(target).tgid()) {
+        return false;
+    }
+    on_agent(Hook::Protect, &Attempt { detail: how, ..Attempt::of(attempt::LIMIT) })
 }
 
 /// bpf(2) is called; `true`: it is refused. Wholly to workloads that a policy speaks of; other containers may be the
@@ -42,6 +52,17 @@ pub fn bpf_called(command: u32, attributes: *const u8) -> bool {
         return false;
     }
     on_agent(Hook::Protect, &Attempt { detail: u64::from(command), ..Attempt::of(attempt::BPF) })
+}
+
+/// A descriptor of a map is asked for; `true`: it is refused, because the map is ours. Who has one could have a program
+/// of his own write to it.
+#[inline(always)]
+pub fn map_opened(map: *const u8) -> bool {
+    // SAFETY: only the presence is asked for.
+    if unsafe { OWN.get(own::map(id_of_map(map))) }.is_none() || !is_in_container() {
+        return false;
+    }
+    on_agent(Hook::Protect, &Attempt { detail: u64::from(cmd::OBJ_GET), ..Attempt::of(attempt::BPF) })
 }
 
 /// A name is taken out of a folder, or overwritten there; `true`: it is refused, because it is a pin's.
@@ -107,10 +128,21 @@ fn is_in_container() -> bool {
     identity::is_container(workload)
 }
 
-/// Whether a command changes a map or a link of the agent's. All of these name it by the descriptor that
-/// `union bpf_attr` begins with; how the caller came by that does not matter.
+/// Whether a command opens a map, a program or a link of the agent's by its number, or changes a map or a link. All of
+/// these name it at the beginning of `union bpf_attr`; how the caller came by a descriptor does not matter. Another of his
+/// threads may put another one in its place meanwhile: what keeps links whole is that he has none, and that the agent looks.
 #[inline(always)]
 fn is_own(command: u32, attributes: *const u8) -> bool {
+    let by_id = match command {
+        cmd::MAP_GET_FD_BY_ID => Some(own::map(first_word(attributes))),
+        cmd::PROG_GET_FD_BY_ID => Some(own::program(first_word(attributes))),
+        cmd::LINK_GET_FD_BY_ID => Some(own::link(first_word(attributes))),
+        _ => None,
+    };
+    if let Some(key) = by_id {
+        // SAFETY: only the presence is asked for.
+        return unsafe { OWN.get(key) }.is_some();
+    }
     let changes_map = matches!(
         command,
         cmd::MAP_UPDATE_ELEM
@@ -124,8 +156,8 @@ fn is_own(command: u32, attributes: *const u8) -> bool {
     if !changes_map && !matches!(command, cmd::LINK_UPDATE | cmd::LINK_DETACH) {
         return false;
     }
-    let descriptor = first_descriptor(attributes);
-    let Some(file) = Task::current().descriptor(descriptor) else { return false };
+    let descriptor = first_word(attributes);
+    let Some(file) = Task::current().descriptor(u64::from(descriptor)) else { return false };
     let key = if changes_map { own::map(file.map_id()) } else { own::link(file.link_id()) };
     // SAFETY: only the presence is asked for.
     unsafe { OWN.get(key) }.is_some()
@@ -135,11 +167,15 @@ fn is_own(command: u32, attributes: *const u8) -> bool {
 mod cmd {
     pub const MAP_UPDATE_ELEM: u32 = 2;
     pub const MAP_DELETE_ELEM: u32 = 3;
+    pub const OBJ_GET: u32 = 7;
+    pub const PROG_GET_FD_BY_ID: u32 = 13;
+    pub const MAP_GET_FD_BY_ID: u32 = 14;
     pub const MAP_LOOKUP_AND_DELETE_ELEM: u32 = 21;
     pub const MAP_FREEZE: u32 = 22;
     pub const MAP_LOOKUP_AND_DELETE_BATCH: u32 = 25;
     pub const MAP_UPDATE_BATCH: u32 = 26;
     pub const MAP_DELETE_BATCH: u32 = 27;
     pub const LINK_UPDATE: u32 = 29;
+    pub const LINK_GET_FD_BY_ID: u32 = 30;
     pub const LINK_DETACH: u32 = 34;
 }

@@ -9,8 +9,11 @@ use super::attempt::{Attempt, told};
 use super::file::key_of;
 use super::packet::are_looked_at;
 use crate::identity;
-use crate::kernel::{Sock, UnixSock};
+use crate::kernel::{File, Sock, Typed, UnixSock};
 use crate::rules::{self, Kernel, Ruled};
+
+/// `MAY_WRITE`, include/linux/fs.h.
+const MAY_WRITE: u64 = 2;
 
 /// A stream is connected to a socket that listens, or a datagram goes to one; `true`: it is refused.
 #[inline(always)]
@@ -34,6 +37,15 @@ pub fn sending(socket: *const u8) -> bool {
     // Who connects, and who makes a pair, makes its sockets; what it is connected to is another one's.
     let whose = if is_reply || !other.is_bound() { other.cgroup() } else { own.cgroup_of_peer() };
     leads_out(other, whose, is_reply)
+}
+
+/// A file is written to, maybe a socket by `sendfile` or `splice`; `true`: it is refused.
+#[inline(always)]
+pub fn written(file: *const u8, mask: u64) -> bool {
+    if mask & MAY_WRITE == 0 || !Sock::take_pages() {
+        return false;
+    }
+    File::<Typed>::new(file).socket().is_some_and(sending)
 }
 
 /// Whether the rules refuse to send to this socket, which is of some cgroup.

@@ -29,6 +29,8 @@ const S_IFMT: u16 = 0o170_000;
 const S_IFREG: u16 = 0o100_000;
 /// `S_IFDIR`.
 const S_IFDIR: u16 = 0o040_000;
+/// `S_IFSOCK`.
+const S_IFSOCK: u16 = 0o140_000;
 /// `FMODE_READ`, `FMODE_WRITE`, include/linux/fs.h.
 const FMODE_READ: u32 = 1;
 const FMODE_WRITE: u32 = 2;
@@ -95,7 +97,7 @@ impl<R: Read> File<R> {
     #[inline(always)]
     pub fn map_id(self) -> u32 {
         // SAFETY: as above; the field is a pointer. Of another file what is read there is no id of ours but by chance.
-        super::probe(super::inside(unsafe { R::read(self.0, offset::FILE_PRIVATE) }, offset::MAP_ID))
+        super::id_of_map(unsafe { R::read(self.0, offset::FILE_PRIVATE) })
     }
 
     /// The same of a link.
@@ -105,10 +107,25 @@ impl<R: Read> File<R> {
         super::probe(super::inside(unsafe { R::read(self.0, offset::FILE_PRIVATE) }, offset::LINK_ID))
     }
 
+    /// The `struct socket` that it stands for, if it does.
+    #[inline(always)]
+    pub fn socket(self) -> Option<*const u8> {
+        // SAFETY: as above; the field is a pointer, of a socket's file to its socket (`sock_alloc_file`, net/socket.c).
+        self.inode().is_socket().then(|| unsafe { R::read(self.0, offset::FILE_PRIVATE) })
+    }
+
     #[inline(always)]
     pub fn dentry(self) -> Dentry<R> {
         // SAFETY: as above; the field is a pointer.
         Dentry(unsafe { R::read(self.0, offset::FILE_DENTRY) }, PhantomData)
+    }
+
+    /// The file's entry in the file system that it lies in, where that is not the one that it was opened by: up to Linux
+    /// 6.6 an overlay opens the file below by its own entry (`open_with_fake_path`, fs/file_table.c).
+    #[inline(always)]
+    pub fn entry_below(self) -> Option<Dentry> {
+        let inode = self.inode();
+        if self.dentry().inode().0 == inode.0 { None } else { inode.alias() }
     }
 }
 
@@ -138,11 +155,32 @@ impl<R: Read> Inode<R> {
         mode & S_IFMT == S_IFDIR
     }
 
+    #[inline(always)]
+    pub fn is_socket(self) -> bool {
+        // SAFETY: as above.
+        let mode: u16 = unsafe { R::read(self.0, offset::INODE_MODE) };
+        mode & S_IFMT == S_IFSOCK
+    }
+
     /// Its number.
     #[inline(always)]
     pub fn ino(self) -> u64 {
         // SAFETY: as above; the field is an 8-byte integer.
         unsafe { R::read(self.0, offset::INODE_INO) }
+    }
+
+    /// The first of the entries that name it; `None` if none is known. An overlay holds the one that it found it by.
+    #[inline(always)]
+    fn alias(self) -> Option<Dentry> {
+        // SAFETY: as above; the field is a pointer to the node inside a dentry; cannot fault.
+        let node: *const u8 = unsafe { Probed::read(self.0, offset::INODE_ALIASES) };
+        (!node.is_null()).then(|| Dentry::new(container_of(node, offset::DENTRY_ALIAS)))
+    }
+
+    /// The same, for code that reads it as any address.
+    #[inline(always)]
+    pub fn probed(self) -> Inode<Probed> {
+        Inode(self.0, PhantomData)
     }
 
     /// The key, given the key of its superblock.

@@ -98,10 +98,16 @@ fn probe<T: Copy>(at: *const u8) -> T {
     }
 }
 
-/// The descriptor that the attributes of a call of bpf(2) begin with; the kernel has copied them.
+/// The descriptor or number that the attributes of a call of bpf(2) begin with; the kernel has copied them.
 #[inline(always)]
-pub fn first_descriptor(attributes: *const u8) -> u64 {
-    u64::from(probe::<u32>(attributes))
+pub fn first_word(attributes: *const u8) -> u32 {
+    probe(attributes)
+}
+
+/// The number that the kernel gives a map.
+#[inline(always)]
+pub fn id_of_map(map: *const u8) -> u32 {
+    probe(inside(map, offset::MAP_ID))
 }
 
 /// The address `offset` bytes into the object at `base`.

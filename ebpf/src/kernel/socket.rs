@@ -30,6 +30,19 @@ impl Sock {
         Self(unsafe { Probed::read(socket, offset::SOCKET_SK) })
     }
 
+    /// Whether what `sendfile` and `splice` send comes without `socket_sendmsg` (`sock_sendpage`, net/socket.c up to
+    /// Linux 6.4).
+    #[inline(always)]
+    pub fn take_pages() -> bool {
+        offset::PROTO_SENDPAGE.exists()
+    }
+
+    /// The cgroup v2 of whoever made it; of what is made for a connection, of who listens or connects.
+    #[inline(always)]
+    pub fn cgroup(self) -> Cgroup {
+        Cgroup::new(probe(inside(self.0, offset::SOCK_CGROUP)))
+    }
+
     #[inline(always)]
     pub fn as_unix(self) -> Option<UnixSock> {
         // SAFETY: `self` is a sock by construction; the field is a 2-byte integer; cannot fault.
@@ -42,7 +55,7 @@ impl UnixSock {
     /// The cgroup v2 of whoever made it, by id. What is made for a connection is made by who connects.
     #[inline(always)]
     pub fn cgroup(self) -> u64 {
-        Cgroup::new(probe(inside(self.0, offset::SOCK_CGROUP))).id()
+        Sock(self.0).cgroup().id()
     }
 
     /// The cgroup of the process that listened, or made the pair, when this one was connected; 0 if it has ended.

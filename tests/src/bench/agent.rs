@@ -270,13 +270,21 @@ impl Agent {
     /// # Errors
     /// If there is another one.
     pub fn only_version(&self) -> Result<String> {
-        let pins = self.pins();
-        let mut versions = names_in(&pins)?;
-        versions.retain(|name| name.starts_with('v'));
-        let [version] = &versions[..] else { bail!("there are pins of {versions:?}") };
-        let links = names_in(&pins.join(version).join("links"))?;
-        ensure!(links.len() == 1, "programs are attached {} times: {links:?}", links.len());
-        Ok(version.clone())
+        // The other one is kept until everything that it enforced is in force here.
+        until("nothing but one version to be left", || {
+            let pins = self.pins();
+            let mut versions = names_in(&pins)?;
+            versions.retain(|name| name.starts_with('v'));
+            let [version] = &versions[..] else {
+                let log = self.log_tail();
+                return Ok(Look::NotYet(format!(
+                    "there are pins of {versions:?}; the agent's log ends with:\n{log}"
+                )));
+            };
+            let links = names_in(&pins.join(version).join("links"))?;
+            ensure!(links.len() == 1, "programs are attached {} times: {links:?}", links.len());
+            Ok(Look::Found(version.clone()))
+        })
     }
 
     /// What it has said on standard output since its last start.

@@ -61,6 +61,19 @@ impl Listener {
         Ok(listener)
     }
 
+    /// TCP over IPv4; what arrives is handed on to another listener.
+    ///
+    /// # Errors
+    /// As [`Self::tcp4`].
+    pub fn proxy_to(beyond: SocketAddr) -> Result<Self> {
+        Self::serving((Ipv4Addr::LOCALHOST, 0).into(), move |mut stream| {
+            thread::spawn(move || {
+                let beyond = TcpStream::connect(beyond);
+                beyond.and_then(|mut beyond| std::io::copy(&mut stream, &mut beyond))
+            });
+        })
+    }
+
     /// TCP over IPv6.
     ///
     /// # Errors
@@ -83,6 +96,14 @@ impl Listener {
     /// As [`Self::tcp4`].
     pub fn udp6() -> Result<Self> {
         Self::udp((Ipv6Addr::LOCALHOST, 0).into())
+    }
+
+    /// UDP at some address.
+    ///
+    /// # Errors
+    /// As [`Self::tcp4`].
+    pub fn udp_at(address: SocketAddr) -> Result<Self> {
+        Self::udp(address)
     }
 
     fn tcp(at: SocketAddr) -> Result<Self> {

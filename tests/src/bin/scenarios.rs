@@ -3,6 +3,7 @@
 use std::env;
 use std::mem::replace;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -23,6 +24,9 @@ struct Options {
     /// Only scenarios whose names fit, for example `files/*`
     #[arg(long, value_name = "GLOB", alias = "scenario")]
     only: Option<Glob>,
+    /// Only the I-th of N parts of them, as even as they can be, from 1
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    part: Part,
     /// Name the scenarios and play none
     #[arg(long)]
     list: bool,
@@ -44,6 +48,33 @@ enum TierWanted {
     Tracepoint,
 }
 
+/// A part of the scenarios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    number: usize,
+    all: usize,
+}
+
+impl Part {
+    /// Every N-th, so that those that take long are shared out.
+    fn of(self, scenarios: Vec<Scenario>) -> Vec<Scenario> {
+        scenarios.into_iter().skip(self.number - 1).step_by(self.all).collect()
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers =
+            text.split_once('/').and_then(|(number, all)| Some((number.parse().ok()?, all.parse().ok()?)));
+        match numbers {
+            Some((number, all)) if (1..=all).contains(&number) => Ok(Self { number, all }),
+            _ => Err("two numbers are wanted, as in 1/2".to_owned()),
+        }
+    }
+}
+
 fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(0) => ExitCode::SUCCESS,
@@ -60,7 +91,7 @@ fn run(options: &Options) -> Result<usize> {
         print!("{}", bypass::table());
         return Ok(0);
     }
-    let chosen = chosen(options.only.as_ref());
+    let chosen = options.part.of(chosen(options.only.as_ref()));
     if options.list {
         chosen.iter().for_each(|scenario| println!("{}", scenario.name));
         return Ok(0);
@@ -143,4 +174,29 @@ fn tier(theatre: &Theatre, wanted: TierWanted) -> Result<Tier> {
         bail!("this kernel's tier is {found}, not the one asked for: {}", doctor.reasons.join("; "));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_is_in_one_part() {
+        let all: Vec<Scenario> = scenarios::ALL.iter().copied().flatten().copied().collect();
+        let of = |text: &str| text.parse::<Part>().unwrap().of(all.clone());
+        let mut names: Vec<_> =
+            of("1/2").into_iter().chain(of("2/2")).map(|scenario| scenario.name).collect();
+        let mut expected: Vec<_> = all.iter().map(|scenario| scenario.name).collect();
+        names.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        assert_eq!(of("1/1").len(), all.len());
+    }
+
+    #[test]
+    fn a_part_that_is_none_is_refused() {
+        for text in ["0/2", "3/2", "1", "a/b", "0/0"] {
+            assert!(text.parse::<Part>().is_err(), "{text}");
+        }
+    }
 }

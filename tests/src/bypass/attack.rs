@@ -1,7 +1,7 @@
 //! One technique at work: what the attacker saw, what is told of it, and whether that is what must come of it.
 
 use anyhow::{Context, Result, bail, ensure};
-use cofferdam_model::{AccessKind, DeniedBy, Verdict};
+use cofferdam_model::{AccessKind, AttemptKind, DeniedBy, Verdict};
 use nix::errno::Errno;
 
 use super::{
@@ -36,7 +36,7 @@ impl Technique {
         let expected =
             self.outcomes.on(tier).with_context(|| format!("nothing is declared for tier {tier}"))?;
         let came = (self.attack)(&Attack { stage, expected })?;
-        ensure!(came.is_like(expected), "it was {came}, and must be {expected}");
+        ensure!(came.meets(expected, tier), "it was {came}, and must be {expected}");
         stage.nothing_fails_open()
     }
 }
@@ -159,6 +159,24 @@ impl<'s, 't> Attack<'s, 't> {
         judged(seen, told, Some((contained.policy().name(), rule::SECRET)))
     }
 
+    /// The same over a connection to a unix socket of another container.
+    ///
+    /// # Errors
+    /// As [`Self::on`].
+    pub fn leaves_early_unix_connection(&self, name: &str, step: &str) -> Result<Came> {
+        let contained = self.own(name)?;
+        let shared = self.stage().shared_folder("contained")?;
+        let socket = format!("/shared/{name}");
+        let proxy = self.stage().container().with_writable(&shared, "/shared").start()?;
+        proxy.does("listen-fd", &[&socket])?.went_through()?;
+        let main = contained.container();
+        main.does("connect-unix", &["early", &socket])?.went_through()?;
+        main.does("hold", &["secret", PASSWORD])?.went_through()?;
+        self.on(&contained, Trace::Attempt(AttemptKind::Unix), rule::SECRET, || {
+            main.does(step, &["secret", "early"])
+        })
+    }
+
     /// Does something to a workload and says what came of it. A refusal counts as ours if rule `by` is told to have
     /// refused.
     ///
@@ -209,6 +227,7 @@ impl<'s, 't> Attack<'s, 't> {
         decider: Decider<'_>,
         reply: &Reply,
     ) -> Result<Came> {
+        self.stage.nothing_fails_open()?;
         let seen = Seen::of(reply)?;
         if seen == Seen::Lacking {
             return Ok(Outcome::Impossible("this kernel has no such thing"));

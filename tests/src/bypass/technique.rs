@@ -106,6 +106,17 @@ impl Outcome {
         matches!(self, Self::Denied(_) | Self::Unanswered | Self::Detected(_))
     }
 
+    /// Whether this is what must come of it. The kernel of a machine with tier `tracepoint` may have less than the one
+    /// that the table was made on, or more: what it has more is refused.
+    pub fn meets(self, expected: Self, tier: Tier) -> bool {
+        match (self, expected) {
+            _ if self.is_like(expected) => true,
+            (Self::Impossible(_), _) => tier == Tier::Tracepoint,
+            (Self::Denied(_), Self::Impossible(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Whether the other is the same; reasons are words and count for nothing.
     pub fn is_like(self, other: Self) -> bool {
         match (self, other) {

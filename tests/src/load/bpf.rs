@@ -103,7 +103,7 @@ pub(crate) fn programs() -> Result<Vec<Program>> {
 
 /// How many agents have their programs loaded: each has one of this name, which no tier leaves out.
 pub(crate) fn agents() -> Result<usize> {
-    Ok(programs()?.iter().filter(|program| program.name() == "process_exec").count())
+    Ok(programs()?.iter().filter(|program| program.name() == "process_fork").count())
 }
 
 fn describe(fd: &OwnedFd, info: &mut Info) -> io::Result<()> {

@@ -56,6 +56,11 @@ fn by_workload(counts: &[WorkloadCount]) -> BTreeMap<String, u64> {
 }
 
 impl Ledger {
+    /// Whether the journal lacks something that has happened, at this moment.
+    pub fn is_behind(&self) -> bool {
+        !self.journal_errors.is_empty()
+    }
+
     /// Events lost, of all workloads.
     pub fn lost(&self) -> u64 {
         self.lost.values().sum()
@@ -93,6 +98,13 @@ impl Ledger {
             if *count != before && !of_these(expected) && !of_these(ORDINARY) {
                 moved.push(format!("{hook}/{reason} went from {before} to {count}"));
             }
+        }
+        let beyond = |(name, count): (&String, &u64)| {
+            let more = count - earlier.over_budget.get(name).copied().unwrap_or_default().min(*count);
+            (more > 0).then(|| format!("{more} of `{name}` beyond its budget"))
+        };
+        if moved.iter().any(|moved| moved.contains("over_budget")) {
+            moved.extend(self.over_budget.iter().filter_map(beyond));
         }
         for (workload, count) in &self.lost {
             let before = earlier.lost.get(workload).copied().unwrap_or_default();

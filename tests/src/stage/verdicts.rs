@@ -143,8 +143,8 @@ impl Stage<'_> {
         fs::remove_dir(&mark).with_context(|| format!("removing {}", mark.display()))?;
         until("the agent to read its counters again", || {
             let ledger = self.ledger()?;
-            let fresh = ledger.sent_by("cgroup") > before;
-            Ok(if fresh { Look::Found(ledger) } else { Look::NotYet("it has not".to_owned()) })
+            let fresh = ledger.sent_by("cgroup") > before && !ledger.is_behind();
+            Ok(if fresh { Look::Found(ledger) } else { Look::NotYet(format!("it has not: {ledger:?}")) })
         })
     }
 

@@ -57,7 +57,7 @@ fn every_word_travels() {
     words_travel::<CheckResult>();
 }
 
-/// A row as the contract writes it; the tests of the server use more.
+/// A row as it is written; the tests of the server use more.
 pub(crate) fn access() -> AccessRow {
     serde_json::from_value(serde_json::json!({
         "id": "0a1b2c3d-1f", "first": "2026-11-22T05:00:00.000000001Z", "last": "2026-11-22T05:00:09Z", "count": 3,

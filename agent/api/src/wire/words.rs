@@ -64,7 +64,7 @@ words! {
     Verdict { Allowed, Denied, WouldDeny }
     DeniedBy { Us, Other }
     EnforcedBy { Lsm, FmodRet, Cgroup, Fanotify, ObserveOnly, LateBind, PathOnly }
-    AttemptKind { Execute, MapCode, Socket, Signal, Ptrace, AgentFile, Bpf, Mount, Unix }
+    AttemptKind { Execute, MapCode, Socket, Signal, Ptrace, AgentFile, Bpf, Mount, Unix, Limit }
     AuditKind { PolicyApplied, PolicyRemoved, PolicyRefused, PolicyRolledBack, PolicyConfirmed, ExceptionAccepted, ExceptionExpired, LateBind, Held, Contained, Released, Unloaded, PeerRefused }
     AccessKind { Open, Receive, Mmap, Environ, Ptrace, Held, Move }
     AccessMode { Read, Write, ReadWrite, Attach }

@@ -82,7 +82,7 @@ Examples:
   cofferdam policy remove payments/payments-api";
 
 pub(crate) const POLICY_STATUS: &str = "\
-EFFECTIVE says what really enforces the rule. lsm, fmod_ret and cgroup are programs in the kernel.
+EFFECTIVE says what really enforces the rule. lsm and cgroup are programs in the kernel.
 fanotify is weaker: it ends with its guard. late-bind, path-only and observe-only have their reason
 below. With --strict it exits with 3 unless every rule that enforces is enforced as written.
 

@@ -432,5 +432,15 @@ fn fail_open(enforcer: &Enforcer, pipeline: &Pipeline) -> Vec<FailOpen> {
                 have decided went through"
                 .to_owned(),
     });
+    let trouble = pipeline.query.links_trouble();
+    found.push(FailOpen {
+        name: "detached".to_owned(),
+        count: pipeline.query.links_lost() + u64::from(trouble.is_some()),
+        means: format!(
+            "somebody took a program off the root cgroup{}: until it was attached again, within a second or so, what it \
+             should have decided went through",
+            trouble.map(|trouble| format!(" ({trouble})")).unwrap_or_default()
+        ),
+    });
     found
 }

@@ -28,20 +28,30 @@ pub fn destroy_sockets(workloads: &HashSet<WorkloadId>, pipeline: &Pipeline) -> 
     all
 }
 
-/// Remembers the connections that others have opened to a workload. The programs see to later ones by themselves, as
-/// soon as packets are looked at.
+/// Remembers the connections that others have opened to a workload that is no container, whose egress is about to be
+/// limited. The programs see to later ones by themselves, as soon as packets are looked at.
 pub fn remember_accepted(workload: WorkloadId, pipeline: &mut Pipeline) {
-    let meant = HashSet::from([workload]);
     let is_own = |it: &&cofferdam_model::Process| it.workload == workload && !it.runtime;
-    if !pipeline.state.processes.running().any(|it| is_own(&it)) {
-        // It is being started.
+    // Those of containers were remembered from the start: who has opened what cannot be told for certain afterwards.
+    if pipeline.state.is_container(workload) || !pipeline.state.processes.running().any(|it| is_own(&it)) {
         return;
     }
     if let Err(error) = pipeline.tables.set_packets(true) {
         tracing::warn!(%error, "connections that others open are not remembered");
     }
-    for path in namespaces(&meant, pipeline) {
-        let found = sockets::accepted(&path, |cgroup| is_of(cgroup, &meant, pipeline));
+    remember(&HashSet::from([workload]), pipeline);
+}
+
+/// Remembers the connections that others had opened to containers before any agent watched here.
+pub fn remember_accepted_before(pipeline: &mut Pipeline) {
+    let running = pipeline.state.processes.running().map(|process| process.workload);
+    let containers: HashSet<WorkloadId> = running.filter(|it| pipeline.state.is_container(*it)).collect();
+    remember(&containers, pipeline);
+}
+
+fn remember(meant: &HashSet<WorkloadId>, pipeline: &mut Pipeline) {
+    for path in namespaces(meant, pipeline) {
+        let found = sockets::accepted(&path, |cgroup| is_of(cgroup, meant, pipeline));
         let remembered = found.map_err(|error| error.to_string()).and_then(|cookies| {
             pipeline.tables.remember_accepted(&cookies).map_err(|error| error.to_string())
         });

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use cofferdam_guard::{Client, ClientError, State, What};
 
 use crate::pipeline::Pipeline;
+use crate::secrets::Spot;
 
 /// The guard's binary, beside the agent's.
 const BINARY: &str = "cofferdam-guard";
@@ -23,15 +24,6 @@ pub struct Guarding {
     gaps: u64,
     /// What it has told of itself last.
     state: Option<State>,
-}
-
-/// What is to be held back.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Spot {
-    /// Where.
-    pub path: PathBuf,
-    /// All of its file system, not the file alone.
-    pub whole: bool,
 }
 
 /// A place as it was when it was marked: another file at the same path has no mark. Device and number alone are not

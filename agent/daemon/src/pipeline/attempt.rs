@@ -2,7 +2,7 @@
 
 use cofferdam_model::{Attempt, AttemptKind, CgroupId, EnforcedBy, Record, WorkloadId};
 use cofferdam_sensor::Event;
-use cofferdam_sensor::abi::event::attempt;
+use cofferdam_sensor::abi::event::{attempt, limited};
 
 use super::{Pipeline, verdict_of};
 use crate::facts;
@@ -62,6 +62,7 @@ fn kind(number: u16) -> Option<AttemptKind> {
         attempt::BPF => AttemptKind::Bpf,
         attempt::MOUNT => AttemptKind::Mount,
         attempt::UNIX => AttemptKind::Unix,
+        attempt::LIMIT => AttemptKind::Limit,
         _ => return None,
     })
 }
@@ -79,5 +80,57 @@ fn object(what: AttemptKind, detail: u64, path: String) -> String {
         AttemptKind::Ptrace => "the agent's memory".to_owned(),
         AttemptKind::Bpf => format!("bpf command {detail}"),
         AttemptKind::Mount => "a mount of the host".to_owned(),
+        AttemptKind::Limit => limit(detail),
+    }
+}
+
+/// Names of `RLIMIT_*` by number, include/uapi/asm-generic/resource.h.
+const RESOURCES: [&str; 16] = [
+    "cpu",
+    "fsize",
+    "data",
+    "stack",
+    "core",
+    "rss",
+    "nproc",
+    "nofile",
+    "memlock",
+    "as",
+    "locks",
+    "sigpending",
+    "msgqueue",
+    "nice",
+    "rtprio",
+    "rttime",
+];
+
+/// How the agent was to be limited.
+fn limit(detail: u64) -> String {
+    let (how, number) = (detail & u64::from(u32::MAX), detail >> 32);
+    match how {
+        limited::RESOURCE => {
+            let name = usize::try_from(number).ok().and_then(|number| RESOURCES.get(number));
+            name.map_or_else(
+                || format!("limit {number} of the agent"),
+                |name| format!("limit `{name}` of the agent"),
+            )
+        }
+        limited::SCHEDULING => "scheduling of the agent".to_owned(),
+        limited::NICE => "nice value of the agent".to_owned(),
+        limited::IO_PRIORITY => "input and output priority of the agent".to_owned(),
+        other => format!("limit of the agent in way {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_the_agent_is_told_by_its_name() {
+        assert_eq!(limit(limited::RESOURCE), "limit `cpu` of the agent");
+        assert_eq!(limit(limited::RESOURCE | 7 << 32), "limit `nofile` of the agent");
+        assert_eq!(limit(limited::RESOURCE | 99 << 32), "limit 99 of the agent");
+        assert_eq!(limit(limited::NICE), "nice value of the agent");
     }
 }

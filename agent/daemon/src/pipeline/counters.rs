@@ -46,6 +46,7 @@ impl Pipeline {
         for cgroup in self.state.prune(now) {
             self.tables.forget_cgroup(cgroup);
             self.secrets.forget_view(WorkloadId::rooted_at(cgroup));
+            self.lateness.forget(WorkloadId::rooted_at(cgroup));
             self.state.roots.remove(&WorkloadId::rooted_at(cgroup));
             self.state.homes.remove(&WorkloadId::rooted_at(cgroup));
             self.losses.forget(WorkloadId::rooted_at(cgroup));

@@ -68,9 +68,14 @@ impl Volumes {
         self.by_owner.values().flatten()
     }
 
+    /// What `owner` showed last.
+    pub fn of(&self, owner: VolumeOwner) -> impl Iterator<Item = &Volume> {
+        self.by_owner.get(&owner).into_iter().flatten()
+    }
+
     /// Superblocks of pods' volumes, which containers show too.
     pub fn pod_devices(&self) -> BTreeSet<Device> {
-        self.by_owner.get(&VolumeOwner::Host).into_iter().flatten().map(|volume| volume.device).collect()
+        self.of(VolumeOwner::Host).map(|volume| volume.device).collect()
     }
 
     /// Superblocks that are secret as a whole, whoever showed them: `known` for [`super::run_secrets`].

@@ -48,7 +48,7 @@ pub struct Input<'a> {
     /// What stands for the unix socket at each path of [`Policy::sockets`] in this workload: [`rows::address_of_socket`].
     /// A path whose folder is not there is left out.
     pub sockets: &'a BTreeMap<String, [u8; 16]>,
-    /// The resolvers that the workload is configured with.
+    /// The resolvers that stay reachable: those configured, or the node's.
     pub resolvers: &'a [IpAddr],
     /// Orders that concern it.
     pub orders: &'a [Order],

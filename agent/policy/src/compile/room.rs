@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_each_workload_needs_may_fit_and_all_together_not() {
-        let one = Rows { generations: 1, secrets: 60, destinations: 100, ..Rows::default() };
+        let one = Rows { generations: 1, secrets: 60, destinations: 65, ..Rows::default() };
         let mut all = Rows::default();
         for _ in 0..1_000 {
             assert_eq!(one.fit(), Ok(()));

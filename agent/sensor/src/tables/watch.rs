@@ -36,6 +36,10 @@ impl Watch {
     }
 }
 
+/// Marks that an agent before has left and that are kept, at most: of files and folders that lay where a secret lies
+/// now, and may lie elsewhere. Whether they are still there is not known.
+const FORMER_MAX: usize = 4_096;
+
 /// What an agent before has set stays until its trees are marked again.
 fn trees_of(known: Device, filesystem: FilesystemKey) -> u64 {
     if known.generation == filesystem.generation { known.trees } else { 0 }
@@ -48,7 +52,8 @@ fn has_slot(device: u32) -> bool {
 
 impl Tables {
     /// Forgets what an agent before had watched and this one does not: to be called once the secrets are known, so
-    /// that those which are still there were never unwatched.
+    /// that those which are still there were never unwatched. What lay where one of these `objects` lies now goes on being
+    /// it.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -56,6 +61,7 @@ impl Tables {
         &mut self,
         filesystems: &HashSet<FilesystemKey>,
         files: &HashSet<InodeKey>,
+        objects: &HashSet<u64>,
     ) -> Result<(), TableError> {
         let kept: HashSet<u32> = filesystems.iter().map(|filesystem| filesystem.device).collect();
         for slot in (1..map::DEVICE_SLOTS).filter(|slot| !kept.contains(slot)) {
@@ -67,9 +73,12 @@ impl Tables {
         for number in stale {
             let _ = self.devices.remove(&number);
         }
-        let stale: Vec<AbiInodeKey> =
-            self.files.keys().flatten().filter(|key| !files.contains(&model_inode(*key))).collect();
-        for key in stale {
+        let is_former =
+            |mark: Mark| mark.bits & (file::TREE | file::SINGLE) != 0 && objects.contains(&mark.object);
+        let others = self.files.iter().flatten().filter(|(key, _)| !files.contains(&model_inode(*key)));
+        let (former, mut stale): (Vec<_>, Vec<_>) = others.partition(|(_, mark)| is_former(*mark));
+        stale.extend(former.into_iter().skip(FORMER_MAX));
+        for (key, _) in stale {
             let _ = self.files.remove(&key);
         }
         self.lead_elsewhere()
@@ -124,26 +133,43 @@ impl Tables {
         self.device_slots.set(slot, entry, 0).map_err(refused("write", "DEVICE_SLOTS"))
     }
 
-    /// Marks a single file as secret; policies know it by `object`.
+    /// The object that a file or folder is by itself, whoever marked it; not because of the folder that it lies in.
+    pub fn object_at(&self, key: InodeKey) -> Option<u64> {
+        let mark = self.files.get(&abi_inode(key), 0).ok()?;
+        (mark.bits & (file::TREE | file::SINGLE) != 0).then_some(mark.object)
+    }
+
+    /// Marks a file that is a secret by itself; policies know it by `object`.
+    ///
+    /// # Errors
+    /// If the table is full.
+    pub fn mark_single(&mut self, key: InodeKey, object: u64) -> Result<(), TableError> {
+        self.mark(key, Mark { object, bits: file::SECRET | file::SINGLE, reserved: 0 })
+    }
+
+    /// Marks a file that is secret by the folder that it lies in; policies know that by `object`.
     ///
     /// # Errors
     /// If the table is full.
     pub fn mark_file(&mut self, key: InodeKey, object: u64) -> Result<(), TableError> {
+        self.mark(key, Mark { object, bits: file::SECRET, reserved: 0 })
+    }
+
+    fn mark(&mut self, key: InodeKey, mark: Mark) -> Result<(), TableError> {
         let index = map::filter_index(key.filesystem.device, key.ino);
         let word = self.filter.get(&index, 0).map_err(refused("read", "FILTER"))?;
         // Bits are never taken back: one too many only costs a lookup.
         self.filter.set(index, word | 1 << (key.ino & 63), 0).map_err(refused("write", "FILTER"))?;
-        let mark = Mark { object, bits: file::SECRET, reserved: 0 };
         self.files.insert(abi_inode(key), mark, 0).map_err(refused("write", "FILES"))
     }
 
-    /// Marks a folder whose tree is secret; counts once its file system is watched (again).
+    /// Marks a folder whose tree is secret; counts once its file system is watched (again). Policies know it by `object`.
     ///
     /// # Errors
     /// If the table is full.
-    pub fn mark_tree(&mut self, key: InodeKey) -> Result<(), TableError> {
+    pub fn mark_tree(&mut self, key: InodeKey, object: u64) -> Result<(), TableError> {
         *self.trees.entry(key.filesystem).or_default() |= 1 << (key.ino & 63);
-        let mark = Mark { object: object_of(key), bits: file::TREE, reserved: 0 };
+        let mark = Mark { object, bits: file::TREE, reserved: 0 };
         self.files.insert(abi_inode(key), mark, 0).map_err(refused("write", "FILES"))
     }
 
@@ -154,7 +180,8 @@ impl Tables {
     }
 }
 
-/// The object by which policies know a file, or the tree whose root it is.
+/// The object by which policies know a file, or the tree whose root it is, if it is the first that lies there: what
+/// replaces it is the same object.
 pub fn object_of(key: InodeKey) -> u64 {
     object_of_file(abi_inode(key))
 }

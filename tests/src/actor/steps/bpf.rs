@@ -13,7 +13,10 @@ const MAP_CREATE: i32 = 0;
 const MAP_LOOKUP_ELEM: i32 = 1;
 const MAP_UPDATE_ELEM: i32 = 2;
 const OBJ_GET: i32 = 7;
+const PROG_GET_FD_BY_ID: i32 = 13;
 const MAP_GET_FD_BY_ID: i32 = 14;
+const LINK_GET_FD_BY_ID: i32 = 30;
+const LINK_DETACH: i32 = 34;
 
 /// `bpf-map`: has the kernel make a table for programs; needs `CAP_BPF`.
 pub(super) fn map(_: &Given<'_>, _: &mut Hands) -> Done {
@@ -33,9 +36,31 @@ pub(super) fn get(given: &Given<'_>, hands: &mut Hands) -> Done {
 
 /// `bpf-map-by-id NAME ID`: opens any table of the kernel, and keeps it; needs `CAP_SYS_ADMIN`.
 pub(super) fn map_by_id(given: &Given<'_>, hands: &mut Hands) -> Done {
-    let (name, id) = (given.text(0, "name")?, given.parsed(1, "id of a table")?);
-    let opened = descriptor(MAP_GET_FD_BY_ID, &[id, 0, 0, 0]).doing(|| format!("opening the table {id}"))?;
+    by_id(MAP_GET_FD_BY_ID, "table", given, hands)
+}
+
+/// `bpf-link-by-id NAME ID`: the same of a link.
+pub(super) fn link_by_id(given: &Given<'_>, hands: &mut Hands) -> Done {
+    by_id(LINK_GET_FD_BY_ID, "link", given, hands)
+}
+
+/// `bpf-program-by-id NAME ID`: the same of a program.
+pub(super) fn program_by_id(given: &Given<'_>, hands: &mut Hands) -> Done {
+    by_id(PROG_GET_FD_BY_ID, "program", given, hands)
+}
+
+fn by_id(command: i32, what: &str, given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, id) = (given.text(0, "name")?, given.parsed(1, "id")?);
+    let opened = descriptor(command, &[id, 0, 0, 0]).doing(|| format!("opening the {what} {id}"))?;
     hands.hold(name, opened);
+    Ok(String::new())
+}
+
+/// `bpf-detach NAME`: takes the program of a link away from where it is attached.
+pub(super) fn detach(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let name = given.text(0, "name")?;
+    let link = hands.held(name)?.as_raw_fd() as u32;
+    called(LINK_DETACH, &[link]).doing(|| format!("detaching the link {name}"))?;
     Ok(String::new())
 }
 

@@ -30,6 +30,17 @@ pub(super) fn nest_many(given: &Given<'_>, _: &mut Hands) -> Done {
     enter(&folder.join(number.to_string()))
 }
 
+/// `move-other FOLDER PID`: moves another process into the cgroup at a folder, which is made if it is not there.
+pub(super) fn move_other(given: &Given<'_>, _: &mut Hands) -> Done {
+    let (folder, pid) = (Path::new(given.text(0, "folder")?), given.text(1, "process id")?);
+    if !folder.exists() {
+        fs::create_dir(folder).doing(|| format!("making {}", folder.display()))?;
+    }
+    let list = folder.join("cgroup.procs");
+    fs::write(&list, pid).doing(|| format!("writing {}", list.display()))?;
+    Ok(String::new())
+}
+
 fn enter(folder: &Path) -> Done {
     let list = folder.join("cgroup.procs");
     fs::write(&list, "0").doing(|| format!("writing {}", list.display()))?;

@@ -8,7 +8,11 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, SockFlag, send};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, bind, getsockname, recv, send, setsockopt,
+    socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::pipe;
 
 use crate::actor::{Doing, Done, Given, Hands};
@@ -20,6 +24,42 @@ const MOST: usize = 4096;
 pub(super) fn connect(given: &Given<'_>, hands: &mut Hands) -> Done {
     let (name, address) = (given.text(0, "name")?, given.parsed::<SocketAddr>(1, "address")?);
     let stream = TcpStream::connect(address).doing(|| format!("connecting to {address}"))?;
+    hands.hold(name, OwnedFd::from(stream));
+    Ok(String::new())
+}
+
+/// `connect-self NAME`: a TCP socket that connects to itself, which is kept; says its port.
+pub(super) fn connect_self(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let doing = || "connecting to itself".to_owned();
+    let own = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).doing(doing)?;
+    bind(own.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).doing(doing)?;
+    let at: SockaddrIn = getsockname(own.as_raw_fd()).doing(doing)?;
+    nix::sys::socket::connect(own.as_raw_fd(), &at).doing(doing)?;
+    hands.hold(given.text(0, "name")?, own);
+    Ok(at.port().to_string())
+}
+
+/// `send-through NAME`: sends a byte over a connection to itself, and waits a second for it to arrive.
+pub(super) fn send_through(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let doing = || "sending to itself".to_owned();
+    let own = hands.held(given.text(0, "name")?)?;
+    let patience = TimeVal::seconds(1);
+    setsockopt(&own, sockopt::ReceiveTimeout, &patience).doing(doing)?;
+    send(own.as_raw_fd(), &[7], MsgFlags::empty()).doing(doing)?;
+    match recv(own.as_raw_fd(), &mut [0], MsgFlags::empty()) {
+        Err(Errno::EAGAIN) => Err(Errno::ETIMEDOUT).doing(doing)?,
+        other => drop(other.doing(doing)?),
+    }
+    Ok(String::new())
+}
+
+/// `connect-posing NAME ADDRESS`: TCP that is kept, from a port at which another address of loopback listens then.
+pub(super) fn connect_posing(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let (name, address) = (given.text(0, "name")?, given.parsed::<SocketAddr>(1, "address")?);
+    let stream = TcpStream::connect(address).doing(|| format!("connecting to {address}"))?;
+    let port = stream.local_addr().doing(|| "asking for the port".to_owned())?.port();
+    let beside = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), port));
+    hands.hold("posing", OwnedFd::from(beside.doing(|| format!("listening at port {port}"))?));
     hands.hold(name, OwnedFd::from(stream));
     Ok(String::new())
 }

@@ -9,6 +9,7 @@ mod execute;
 mod exit;
 mod family;
 mod hammer;
+mod hinder;
 mod image;
 mod load;
 mod namespace;
@@ -70,7 +71,11 @@ const STEPS: &[(&str, Action)] = &[
     ("map-code", code::map),
     ("run-mapped", code::run),
     ("dumpable", process::dumpable),
+    ("dumps-into", process::dumps_into),
     ("connect-held", exit::connect),
+    ("connect-posing", exit::connect_posing),
+    ("connect-self", exit::connect_self),
+    ("send-through", exit::send_through),
     ("listen-tcp", exit::listen),
     ("accept-tcp", exit::accept_tcp),
     ("connect-unix", exit::connect_unix),
@@ -97,9 +102,16 @@ const STEPS: &[(&str, Action)] = &[
     ("chroot", namespace::chroot),
     ("folder", namespace::folder),
     ("signal", process::signal),
+    ("limit", hinder::limit),
+    ("pin", hinder::pin),
+    ("renice", hinder::renice),
+    ("ionice", hinder::ionice),
     ("bpf-map", bpf::map),
     ("bpf-get", bpf::get),
     ("bpf-map-by-id", bpf::map_by_id),
+    ("bpf-link-by-id", bpf::link_by_id),
+    ("bpf-program-by-id", bpf::program_by_id),
+    ("bpf-detach", bpf::detach),
     ("bpf-rewrite", bpf::rewrite),
     ("in-daemon", family::daemon),
     ("open-vfork", family::vfork_open),
@@ -124,6 +136,7 @@ const STEPS: &[(&str, Action)] = &[
     ("migrate", cgroup::migrate),
     ("nest", cgroup::nest),
     ("nest-many", cgroup::nest_many),
+    ("move-other", cgroup::move_other),
     ("mount-proc", cgroup::mount_proc),
 ];
 

@@ -10,9 +10,10 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sys::ptrace::{self, Options};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
 use nix::sys::uio::{RemoteIoVec, pread, process_vm_readv};
-use nix::unistd::{Pid, Uid, getpid, gettid, setuid};
+use nix::unistd::{Pid, Uid, chdir, getpid, gettid, setuid};
 
 use crate::actor::{Doing, Done, Given, Hands};
 
@@ -104,6 +105,15 @@ pub(super) fn dumpable(_: &Given<'_>, _: &mut Hands) -> Done {
     // SAFETY: this call takes numbers only.
     let told = unsafe { libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0) };
     Ok(Errno::result(told).doing(|| "asking whether we are dumpable".to_owned())?.to_string())
+}
+
+/// `dumps-into FOLDER`: a core of this process is to lie there, whatever its size.
+pub(super) fn dumps_into(given: &Given<'_>, _: &mut Hands) -> Done {
+    let folder = given.text(0, "folder")?;
+    chdir(folder).doing(|| format!("going to {folder}"))?;
+    let (_, most) = getrlimit(Resource::RLIMIT_CORE).doing(|| "asking for the limit of cores".to_owned())?;
+    setrlimit(Resource::RLIMIT_CORE, most, most).doing(|| "raising the limit of cores".to_owned())?;
+    Ok(most.to_string())
 }
 
 /// `signal PID SIGNAL`

@@ -1,19 +1,20 @@
-//! A container that no policy speaks of writes to a table of the agent that it opens by its number.
+//! A container that no policy speaks of opens a table of the agent by its number, to write to it.
 
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cofferdam_model::AttemptKind;
 
 use super::unruled;
-use crate::bench::Agent;
+use crate::actor::Reply;
+use crate::bench::{Agent, Container};
 use crate::bypass::{Attack, Came, Outcome, Outcomes, Technique, Trace};
 use crate::stage::{Scenario, Went};
 
 pub(super) const SCENARIO: Scenario = Scenario::technique(
     "bypass/bpf-ids-by-unruled",
     Technique {
-        what: "writes to a table of the agent that it opens by its id (BPF_MAP_GET_FD_BY_ID), from a container that no policy speaks of, \
+        what: "opens a table of the agent by its id (BPF_MAP_GET_FD_BY_ID), to write to it, from a container that no policy speaks of, \
                with CAP_SYS_ADMIN",
         outcomes: Outcomes::lsm_or(Outcome::Missed("no hook of this tier sees bpf(2)")),
         attack: play,
@@ -24,28 +25,30 @@ fn play(attack: &Attack<'_, '_>) -> Result<Came> {
     let agent = unruled::agent(attack)?;
     let stage = attack.stage().watched_by(&agent);
     let attack = attack.told_by(&stage);
-    let table = a_table_of(&agent)?;
+    let tables = tables_of(&agent)?;
     let thief = stage.container().with_capability("CAP_SYS_ADMIN").start()?;
     thief.does("bpf-map", &[])?.went_through()?;
-    thief.does("bpf-map-by-id", &["table", &table])?.went_through()?;
-    attack.by(&thief, Trace::Attempt(AttemptKind::Bpf), None, || thief.does("bpf-rewrite", &["table"]))
+    attack.by(&thief, Trace::Attempt(AttemptKind::Bpf), None, || opens_any(&thief, &tables))
 }
 
-/// The kernel's number of an array of eight bytes each that the agent has open.
-fn a_table_of(agent: &Agent) -> Result<String> {
+/// The first that it gets hold of, else the last refusal.
+fn opens_any(thief: &Container, tables: &[String]) -> Result<Reply> {
+    let mut refused = None;
+    for id in tables {
+        let reply = thief.does("bpf-map-by-id", &["table", id])?;
+        if reply.ok {
+            return Ok(reply);
+        }
+        refused = Some(reply);
+    }
+    refused.context("the agent has no table open")
+}
+
+/// The kernel's numbers of all tables that the agent has open, also of its programs' own variables.
+fn tables_of(agent: &Agent) -> Result<Vec<String>> {
     let folder = format!("/proc/{}/fdinfo", agent.pid()?);
     let entries = fs::read_dir(&folder).with_context(|| format!("listing {folder}"))?;
-    for entry in entries.flatten() {
-        // A descriptor may be closed meanwhile.
-        let facts = fs::read_to_string(entry.path()).unwrap_or_default();
-        let has = |name, value| fact(&facts, name) == Some(value);
-        if has("map_type:", "2") && has("value_size:", "8") {
-            return fact(&facts, "map_id:").map(str::to_owned).context("a table has no number");
-        }
-    }
-    bail!("the agent has no such table open")
-}
-
-fn fact<'a>(facts: &'a str, name: &str) -> Option<&'a str> {
-    facts.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+    // A descriptor may be closed meanwhile.
+    let facts = entries.flatten().map(|entry| fs::read_to_string(entry.path()).unwrap_or_default());
+    Ok(facts.filter_map(|facts| unruled::fact(&facts, "map_id:").map(str::to_owned)).collect())
 }

@@ -1,5 +1,8 @@
 //! The kubelet swaps `..data` while somebody opens.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use anyhow::Result;
 use cofferdam_model::AccessKind;
 
@@ -13,16 +16,21 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
         outcomes: Outcomes::OPEN,
         attack: play,
     },
-)
-.counting(&["over_budget"]);
+);
 
 const TIMES: &str = "2000";
+
+/// Between two new values: who publishes them opens them, which is within the host's budget for events.
+const PAUSE: Duration = Duration::from_millis(5);
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
     let mut contained = attack.own("swapped")?;
     let decider = contained.policy().name().to_owned();
     let witness = attack.watches(contained.container(), Trace::Access(AccessKind::Open))?;
     let loop_of_opens: &[&str] = &["hammer-opens", "/etc/creds/..data/password", TIMES, "2"];
-    let reply = contained.attacker_while(&[loop_of_opens], |secret| secret.rotate())?;
+    let reply = contained.attacker_while(&[loop_of_opens], |secret| {
+        sleep(PAUSE);
+        secret.rotate()
+    })?;
     attack.judges(&witness, contained.container(), Some((&decider, rule::SECRET)), &as_one(reply)?)
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use cofferdam_model::AccessKind;
 use nix::errno::Errno;
 
 use crate::bench::Policy;
@@ -12,8 +13,18 @@ use crate::bypass::{Attack, Came, Trace, rule};
 use crate::stage::Went;
 
 /// Another program than the permitted one takes steps in a folder of this name, at `/data/tree/NAME`, that holds the
-/// file `password`; the last is to reach it.
+/// file `password`, to take it away from there and open it.
 pub(super) fn opens(attack: &Attack<'_, '_>, name: &str, steps: &[&[&str]]) -> Result<Came> {
+    touches(attack, attack.way_of_taking_away(), name, steps)
+}
+
+/// The same, to touch it in this way.
+pub(super) fn touches(
+    attack: &Attack<'_, '_>,
+    how: AccessKind,
+    name: &str,
+    steps: &[&[&str]],
+) -> Result<Came> {
     let stage = attack.stage();
     let vault = stage.vault();
     let folder = vault.folder().join("tree").join(name);
@@ -36,5 +47,5 @@ pub(super) fn opens(attack: &Attack<'_, '_>, name: &str, steps: &[&[&str]]) -> R
     stage.everything_has_arrived(&app)?;
     let words: Vec<&str> = ["do", "sequence"].into_iter().chain(steps.join(&"--")).collect();
     let decider = Some((policy.name(), rule::SECRET));
-    attack.by(&app, Trace::Access(attack.way_of_taking_away()), decider, || app.runs(ACTOR, &words))
+    attack.by(&app, Trace::Access(how), decider, || app.runs(ACTOR, &words))
 }

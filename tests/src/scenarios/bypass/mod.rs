@@ -1,7 +1,10 @@
 //! Techniques by which others were got around, in the order of the table.
 
+mod above_root_renamed;
+mod agent_deprived;
 mod agent_frozen;
 mod agent_killed;
+mod agent_limited;
 mod agent_pins;
 mod agent_signalled;
 mod agent_socket;
@@ -11,7 +14,9 @@ mod agent_traced;
 mod bind_mount;
 mod bound_over;
 mod bpf_call;
+mod bpf_descriptor_by_unruled;
 mod bpf_ids_by_unruled;
+mod bpf_link_by_unruled;
 mod bpf_pins_by_unruled;
 mod cgroup_again;
 mod chroot;
@@ -52,6 +57,7 @@ mod memfd;
 mod memfd_any;
 mod memory_across_unruled;
 mod migration;
+mod migration_by_other;
 mod migration_connect;
 mod mptcp;
 mod nested_container;
@@ -62,6 +68,7 @@ mod other_workload;
 mod out_of_band;
 mod overlaid;
 mod overlaid_secret;
+mod overlaid_tree;
 mod overwritten;
 mod packet;
 mod pidfd_getfd;
@@ -82,16 +89,22 @@ mod rename;
 mod replaced;
 mod resolver_tunnel;
 mod rings_full;
+mod root_linked;
+mod root_renamed;
+mod roots;
 mod script;
 mod sctp;
 mod second_procfs;
+mod self_connection;
 mod sendfile;
+mod sendfile_unix;
 mod session_into_memfd;
 mod session_into_memfd_any;
 mod set_exe;
 mod setns;
 mod shared_memory;
 mod splice;
+mod splice_unix;
 mod symlink;
 mod tcp;
 mod tcp6;
@@ -116,6 +129,8 @@ pub(super) const ALL: &[Scenario] = &[
     // First: an exclusive secret of any policy forbids bpf(2) to all containers.
     bpf_pins_by_unruled::SCENARIO,
     bpf_ids_by_unruled::SCENARIO,
+    bpf_link_by_unruled::SCENARIO,
+    bpf_descriptor_by_unruled::SCENARIO,
     plain::SCENARIO,
     symlink::SCENARIO,
     hard_link::SCENARIO,
@@ -124,6 +139,9 @@ pub(super) const ALL: &[Scenario] = &[
     keys_linked::SCENARIO,
     keys_renamed::SCENARIO,
     tree_too_deep::SCENARIO,
+    root_renamed::SCENARIO,
+    above_root_renamed::SCENARIO,
+    root_linked::SCENARIO,
     data_swap::SCENARIO,
     proc_self_root::SCENARIO,
     proc_sibling_root::SCENARIO,
@@ -159,6 +177,7 @@ pub(super) const ALL: &[Scenario] = &[
     overlaid::SCENARIO,
     other_root::SCENARIO,
     overlaid_secret::SCENARIO,
+    overlaid_tree::SCENARIO,
     set_exe::SCENARIO,
     ptrace::SCENARIO,
     traced_from_birth::SCENARIO,
@@ -178,6 +197,7 @@ pub(super) const ALL: &[Scenario] = &[
     many_cgroups::SCENARIO,
     migration::SCENARIO,
     migration_connect::SCENARIO,
+    migration_by_other::SCENARIO,
     daemon::SCENARIO,
     thread::SCENARIO,
     vfork::SCENARIO,
@@ -204,8 +224,13 @@ pub(super) const ALL: &[Scenario] = &[
     dns_tunnel::SCENARIO,
     resolver_tunnel::SCENARIO,
     early_connection::SCENARIO,
+    self_connection::SCENARIO,
     early_unix_connection::SCENARIO,
+    sendfile_unix::SCENARIO,
+    splice_unix::SCENARIO,
     agent_signalled::SCENARIO,
+    agent_limited::SCENARIO,
+    agent_deprived::SCENARIO,
     agent_frozen::SCENARIO,
     agent_traced::SCENARIO,
     agent_pins::SCENARIO,

@@ -42,3 +42,8 @@ impl Target {
         builder.with_capability("CAP_SYS_PTRACE").start()
     }
 }
+
+/// What the kernel tells of a descriptor under this name, of all that it tells in `/proc/<pid>/fdinfo`.
+pub(super) fn fact<'a>(facts: &'a str, name: &str) -> Option<&'a str> {
+    facts.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}

@@ -35,7 +35,7 @@ const CASES: &[Case] = &[
         &[":7:", "`expires`"],
     ),
     ("a contradiction", |text| with(text, CONTRADICTION), &[":7:", "out.allow", "10.0.0.1", "out.deny"]),
-    ("too many entries", |text| with(text, &crowd()), &[":5:", "spec", "entries", "8192"]),
+    ("too many entries", |text| with(text, &crowd()), &[":5:", "spec", "entries", "4096"]),
     ("a rule's id twice", |text| with(text, "memory: { id: db, attach: deny }"), &[":7:", "id", "`db`"]),
     ("half of a file", |text| text[..text.len() - 20].to_owned(), &[":6:", "unclosed"]),
     ("nothing at all", |_| String::new(), &[":1:1:", "no policy"]),

@@ -1,4 +1,4 @@
-//! A container that starts while the agent does not run is bound late: that is told, and it is bound from then on.
+//! A container that starts while the agent stands still is bound late: that is told, and it is bound from then on.
 
 use anyhow::{Result, ensure};
 use cofferdam_model::AuditKind;
@@ -37,5 +37,6 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     let is_its = |name: &Option<String>| name.as_ref().is_some_and(|it| it.contains(digits));
     let mut its = status.rules.iter().filter(|rule| is_its(&rule.workload));
     ensure!(its.all(|rule| rule.late_bind), "`policy status` does not say that it was late: {status:?}");
+    stage.nothing_fails_open()?;
     policy.lift()
 }

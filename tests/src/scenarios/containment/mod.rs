@@ -12,6 +12,7 @@ mod hammer;
 mod isolate;
 mod kit;
 mod late_bind;
+mod posed_as_accepted;
 mod reply_to_older;
 mod roll_out;
 mod upgrade;
@@ -28,6 +29,7 @@ pub(super) const ALL: &[Scenario] = &[
     isolate::SCENARIO,
     late_bind::SCENARIO,
     reply_to_older::SCENARIO,
+    posed_as_accepted::SCENARIO,
     roll_out::SCENARIO,
     bad_input::SCENARIO,
     agent_gone::SCENARIO,

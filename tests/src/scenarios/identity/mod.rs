@@ -3,6 +3,7 @@
 mod child_of_an_exec_session;
 mod exec_session;
 mod host;
+mod late;
 mod migration;
 mod nested_cgroup;
 mod pod_cgroup;
@@ -17,6 +18,7 @@ pub(super) const ALL: &[Scenario] = &[
     exec_session::SCENARIO,
     child_of_an_exec_session::SCENARIO,
     short_life::SCENARIO,
+    late::SCENARIO,
     pod_cgroup::SCENARIO,
     nested_cgroup::SCENARIO,
     migration::SCENARIO,

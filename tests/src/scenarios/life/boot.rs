@@ -52,10 +52,12 @@ fn play(stage: &Stage<'_>) -> Result<()> {
 }
 
 fn is_denied(contained: &Contained, elsewhere: &Listener) -> Result<()> {
-    contained.attacker(&[&["open", PASSWORD]])?.was_refused_with(Errno::EPERM)?;
+    let opened = contained.attacker(&[&["open", PASSWORD]])?.was_refused_with(Errno::EPERM);
+    opened.context("another program opens the secret")?;
     let main = contained.container();
     main.does("open", &[PASSWORD])?.went_through()?;
-    main.does("connect-tcp", &[&elsewhere.address().to_string()])?.was_refused_with(Errno::EPERM)
+    let connected = main.does("connect-tcp", &[&elsewhere.address().to_string()])?;
+    connected.was_refused_with(Errno::EPERM).context("the reader connects elsewhere")
 }
 
 /// Waits to be told, as systemd does.

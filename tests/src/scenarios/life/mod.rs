@@ -2,10 +2,12 @@
 
 mod agent_ends;
 mod agent_killed;
+mod agent_often_killed;
 mod agent_started_later;
 mod boot;
 mod budget;
 mod copied_journal;
+mod detached;
 mod events_by_hook;
 mod rings_overflow;
 mod service_manager;
@@ -20,6 +22,7 @@ use crate::stage::Scenario;
 pub(super) const ALL: &[Scenario] = &[
     agent_started_later::SCENARIO,
     agent_killed::SCENARIO,
+    agent_often_killed::SCENARIO,
     agent_ends::SCENARIO,
     rings_overflow::SCENARIO,
     budget::SCENARIO,
@@ -29,6 +32,7 @@ pub(super) const ALL: &[Scenario] = &[
     unload_asked::SCENARIO,
     watch::SCENARIO,
     events_by_hook::SCENARIO,
+    detached::SCENARIO,
     service_manager::SCENARIO,
     boot::SCENARIO,
     systemd_unit::SCENARIO,

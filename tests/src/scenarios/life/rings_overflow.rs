@@ -40,7 +40,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
         let flooded = ledger.counted("ring_full") > 0;
         // Each workload has its share of what did not fit.
         let shared_out = ledger.lost() == ledger.counted("ring_full");
-        let all = flooded && shared_out && told + lost == opened;
+        let all = flooded && shared_out && told + lost == opened && !ledger.is_behind();
         Ok(if all { Look::Found(ledger) } else { Look::NotYet(so_far) })
     })?;
     ledger.is_clean_since(&Ledger::default(), &["ring_full", "lost"])
