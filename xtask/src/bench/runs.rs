@@ -98,7 +98,8 @@ fn in_guest(places: &Places, all: &Kernels, kernel: &Kernel, clock: Clock, words
     command.extend(words.iter().map(|word| (*word).to_owned()));
     let mut modules = all.modules.clone();
     modules.push(MODULE.to_owned());
-    let guest = Guest { kernel, modules: &modules, command, clock, timeout: TIMEOUT };
+    let name = kernel.name.clone();
+    let guest = Guest { name, kernel, modules: &modules, command, clock, timeout: TIMEOUT };
     let log = places.target.join("vm").join(format!("{}.log", kernel.name));
     if log.exists() {
         fs::remove_file(&log).with_context(|| format!("removing {}", log.display()))?;

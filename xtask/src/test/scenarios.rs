@@ -47,6 +47,30 @@ fn arguments(tier: &str, scenario: Option<&str>) -> Vec<String> {
     words.into_iter().map(str::to_owned).collect()
 }
 
+/// The scenarios of one kernel that one machine plays: the `number`th part of `all`, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    number: usize,
+    all: usize,
+}
+
+impl Part {
+    /// All parts of a kernel's scenarios: as many as machines run at once, so that none idles while the last kernel is
+    /// played; a chosen few are one part.
+    fn all_of(scenario: Option<&str>, at_once: usize) -> Vec<Self> {
+        let all = if scenario.is_some() { 1 } else { at_once };
+        (1..=all).map(|number| Self { number, all }).collect()
+    }
+
+    /// What its machine is called.
+    fn named(self, kernel: &Kernel) -> String {
+        match self.all {
+            1 => kernel.name.clone(),
+            _ => format!("{}-{}of{}", kernel.name, self.number, self.all),
+        }
+    }
+}
+
 /// Runs as many machines at once as this one has room for.
 pub(super) fn in_virtual_machines(
     places: &Places,
@@ -55,15 +79,21 @@ pub(super) fn in_virtual_machines(
     scenario: Option<&str>,
     tally: &mut Tally,
 ) -> Result<()> {
-    let waiting = Mutex::new(chosen.iter());
+    let at_once = vm::capacity().unwrap_or(1);
+    let parts = Part::all_of(scenario, at_once);
+    let tasks: Vec<_> = chosen.iter().flat_map(|kernel| parts.iter().map(|part| (*kernel, *part))).collect();
+    let waiting = Mutex::new(tasks.iter());
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..vm::capacity().unwrap_or(1).min(chosen.len()) {
+        for _ in 0..at_once.min(tasks.len()) {
             scope.spawn(|| {
-                while let Some(kernel) = lock(&waiting).next() {
-                    println!("test: scenarios on {} …", kernel.name);
-                    let result = on_kernel(places, all, kernel, scenario);
-                    lock(&results).push((kernel.name.as_str(), result));
+                // Not in the loop's condition: the lock would be held while the machine runs.
+                let next = || lock(&waiting).next();
+                while let Some((kernel, part)) = next() {
+                    let name = part.named(kernel);
+                    println!("test: scenarios on {name} …");
+                    let result = on_kernel(places, all, kernel, *part, scenario);
+                    lock(&results).push((name, result));
                 }
             });
         }
@@ -92,13 +122,21 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn on_kernel(places: &Places, all: &Kernels, kernel: &Kernel, scenario: Option<&str>) -> Result<Tally> {
+fn on_kernel(
+    places: &Places,
+    all: &Kernels,
+    kernel: &Kernel,
+    part: Part,
+    scenario: Option<&str>,
+) -> Result<Tally> {
     let mut command = vec![PROGRAM.to_owned()];
     command.extend(arguments(&kernel.tier, scenario));
-    let guest = Guest { kernel, modules: &all.modules, command, clock: Clock::Real, timeout: TIMEOUT };
+    command.extend(["--part".to_owned(), format!("{}/{}", part.number, part.all)]);
+    let (name, modules) = (part.named(kernel), all.modules.as_slice());
+    let guest = Guest { name: name.clone(), kernel, modules, command, clock: Clock::Real, timeout: TIMEOUT };
     let outcome = guest.run(places)?;
     let counted = outcome.console.lines().rev().find_map(Tally::of_scenarios);
-    let (name, took, log) = (&kernel.name, outcome.took.as_secs(), outcome.log.display());
+    let (took, log) = (outcome.took.as_secs(), outcome.log.display());
     match (outcome.exit, counted) {
         (Some(0), Some(counted)) => {
             println!("test: {name}: {counted}, in {took} s ({log})");
@@ -129,5 +167,17 @@ fn interesting(outcome: &Outcome) -> String {
     match lines.iter().position(|line| complaint(line)) {
         Some(first) => lines[first..lines.len().min(first + CONTEXT_LINES)].join("\n"),
         None => outcome.tail(CONTEXT_LINES),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chosen_few_are_one_part_and_everything_is_shared_among_the_machines() {
+        assert_eq!(Part::all_of(Some("files/*"), 2), [Part { number: 1, all: 1 }]);
+        assert_eq!(Part::all_of(None, 2), [Part { number: 1, all: 2 }, Part { number: 2, all: 2 }]);
+        assert_eq!(Part::all_of(None, 1), [Part { number: 1, all: 1 }]);
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<()> {
     let mut failed = Vec::new();
     for kernel in chosen {
         let guest = Guest {
+            name: kernel.name.clone(),
             kernel,
             modules: &all.modules,
             command: options.command.clone(),

@@ -25,6 +25,8 @@ const LAST_WORDS: &str = "guest: exit ";
 
 /// One virtual machine's task.
 pub(crate) struct Guest<'a> {
+    /// What its files are called, among those of the machines that run beside it.
+    pub(crate) name: String,
     /// The kernel to boot.
     pub(crate) kernel: &'a Kernel,
     /// Modules to load first.
@@ -70,8 +72,8 @@ impl Guest<'_> {
         let dir = places.target.join("vm");
         fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
         let files = KernelFiles::find(self.kernel, &kernel_dir(places, self.kernel))?;
-        let initramfs = dir.join(format!("{}.initramfs", self.kernel.name));
-        let log = dir.join(format!("{}.log", self.kernel.name));
+        let initramfs = dir.join(format!("{}.initramfs", self.name));
+        let log = dir.join(format!("{}.log", self.name));
         contents::write(&initramfs, places, &files, self.modules, &self.command)
             .with_context(|| format!("writing {}", initramfs.display()))?;
         let started = Instant::now();
