@@ -136,9 +136,53 @@ pub fn stranger(hook: Hook) -> ProcessState {
     ProcessState { tgid: current_tgid(), cgroup, workload, ..ProcessState::default() }
 }
 
+/// A process that the table has no room for: only its cgroup tells who it is.
+#[derive(Clone, Copy)]
+pub struct Stranger {
+    /// Thread-group id.
+    pub tgid: u32,
+    /// Its user, now.
+    pub uid: u32,
+    /// Cgroup v2 that it is in.
+    pub cgroup: u64,
+    /// The workload of that.
+    pub workload: u64,
+}
+
+impl Stranger {
+    /// The caller.
+    #[inline(always)]
+    pub fn current(hook: Hook) -> Self {
+        let (cgroup, workload) = unknown(hook);
+        Self { tgid: current_tgid(), uid: current_uid(), cgroup, workload }
+    }
+
+    /// All of the state is zeroed, then what is known written.
+    ///
+    /// # Safety
+    /// `to` must be part of a reserved record.
+    #[inline(always)]
+    pub unsafe fn write_to(&self, to: *mut ProcessState) {
+        // SAFETY: the caller's.
+        unsafe {
+            to.write_bytes(0, 1);
+            (&raw mut (*to).tgid).write(self.tgid);
+            (&raw mut (*to).uid).write(self.uid);
+            (&raw mut (*to).cgroup).write(self.cgroup);
+            (&raw mut (*to).workload).write(self.workload);
+        }
+    }
+}
+
 /// Takes over a process whose start was not seen. `None` if the table is full.
-#[inline(never)]
+#[inline(always)]
 pub fn adopt(task: Task, hook: Hook) -> Option<*mut ProcessState> {
+    // Asked before, so that the frames of the two functions are not on the stack at once.
+    adopt_in(workload_in(task.cgroup()), task, hook)
+}
+
+#[inline(never)]
+fn adopt_in(workload: u64, task: Task, hook: Hook) -> Option<*mut ProcessState> {
     let tgid = task.tgid();
     let mut state = ProcessState {
         start: task.start(),
@@ -148,9 +192,9 @@ pub fn adopt(task: Task, hook: Hook) -> Option<*mut ProcessState> {
         uid: task.uid(),
         flags: flags::ADOPTED | flags::UNSEEN_ENTRY,
         cgroup: task.cgroup().id(),
+        workload,
         ..ProcessState::default()
     };
-    state.workload = workload_in(task.cgroup());
     if let Some(file) = task.executable() {
         (state.binary, state.facts) = describe(file.inode(), task, state.workload);
     }

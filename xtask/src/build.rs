@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use crate::command::visibly;
 use crate::places::Places;
 use crate::setup::bpf_linker_dir;
+use crate::stack;
 
 /// The target of the kernel programs, little-endian like every processor that we support.
 const BPF_TARGET: &str = "bpfel-unknown-none";
@@ -25,6 +26,7 @@ pub(crate) fn everything(places: &Places) -> Result<()> {
 /// Builds the kernel programs and puts their object where user space embeds it from.
 pub(crate) fn kernel_programs(places: &Places) -> Result<()> {
     visibly(kernel_cargo(places, "build")?.arg("--release"), "building the kernel programs")?;
+    stack::check(&built_kernel_programs(places))?;
     copy_if_changed(&built_kernel_programs(places), &places.bpf_object())
 }
 
@@ -40,6 +42,7 @@ pub(crate) fn next_version(places: &Places) -> Result<()> {
         kernel.args(["--release", "--features", "cofferdam-ebpf/next"]),
         "building the next version's kernel programs",
     )?;
+    stack::check(&built_kernel_programs(places))?;
     let object = places.target.join("cofferdam-next.bpf.o");
     copy_if_changed(&built_kernel_programs(places), &object)?;
     let mut user = user_cargo(places, "build");

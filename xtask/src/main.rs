@@ -12,6 +12,7 @@ mod machine;
 mod places;
 mod run;
 mod setup;
+mod stack;
 mod test;
 mod vm;
 

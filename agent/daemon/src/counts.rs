@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use cofferdam_model::{BootTime, EventId, ProcessKey, WorkloadId};
 use cofferdam_sensor::abi::count::Count;
-use cofferdam_sensor::abi::key::{AccessKey, ConnectionKey};
+use cofferdam_sensor::abi::event::how;
+use cofferdam_sensor::abi::key::{AccessKey, ConnectionKey, InodeKey};
 
 /// Remembered counters that may be gone from the kernel's table before they are looked through.
 const STRAYS_MAX: usize = 1_024;
@@ -19,6 +20,10 @@ pub trait Key: Copy + Eq + std::hash::Hash {
     fn process(&self) -> Option<ProcessKey>;
     /// The program that the process ran, if that is known.
     fn program(&self) -> Option<EventId>;
+    /// The process that was reached for, where it was one.
+    fn target(&self) -> Option<ProcessKey> {
+        None
+    }
     /// Its workload, as the kernel has it.
     fn workload(&self) -> WorkloadId;
 }
@@ -30,6 +35,12 @@ impl Key for AccessKey {
 
     fn program(&self) -> Option<EventId> {
         (self.exec != 0).then_some(EventId(self.exec))
+    }
+
+    fn target(&self) -> Option<ProcessKey> {
+        let InodeKey { ino: start, generation: pid, .. } = self.object;
+        (matches!(self.how, how::ENVIRON | how::PTRACE) && pid != 0)
+            .then_some(ProcessKey { pid, start: BootTime::from_nanos(start) })
     }
 
     fn workload(&self) -> WorkloadId {
@@ -64,7 +75,9 @@ pub struct Ended {
 
 impl Ended {
     fn holds(&self, key: &impl Key) -> bool {
-        key.process().is_some_and(|process| self.processes.contains(&process))
+        let has_ended = |process| self.processes.contains(&process);
+        key.process().is_some_and(has_ended)
+            || key.target().is_some_and(has_ended)
             || key.program().is_some_and(|program| self.programs.contains(&program))
             || (key.process().is_none() && self.workloads.contains(&key.workload()))
     }
@@ -132,9 +145,10 @@ impl<K: Key> Counts<K> {
         self.told.values_mut().for_each(|told| told.total = 0);
     }
 
-    /// Processes that have counters, with the program that each counter is of.
+    /// Processes that have counters, with the program that each counter is of, and those that were reached for.
     pub fn programs(&self) -> impl Iterator<Item = (ProcessKey, Option<EventId>)> {
-        self.told.keys().filter_map(|key| Some((key.process()?, key.program())))
+        let actors = self.told.keys().filter_map(|key| Some((key.process()?, key.program())));
+        actors.chain(self.told.keys().filter_map(|key| Some((key.target()?, None))))
     }
 }
 
@@ -186,6 +200,21 @@ mod tests {
         let reading = counts.read(&[(key(1), count(3)), (key(2), count(1))], &ended);
         assert_eq!((reading.grown.len(), reading.ended.len()), (2, 1));
         assert_eq!(counts.programs().count(), 1);
+    }
+
+    /// Whoever looks at every process there is would fill the table otherwise, for as long as it runs.
+    #[test]
+    fn what_was_reached_for_and_has_ended_has_no_counter_any_more() {
+        let mut counts = Counts::default();
+        let target = |pid| InodeKey { ino: 70, generation: pid, ..InodeKey::default() };
+        let looked = |pid| AccessKey { how: how::PTRACE, object: target(pid), ..key(1) };
+        let file = AccessKey { how: how::OPEN, object: target(8), ..key(1) };
+        let processes = HashSet::from([ProcessKey { pid: 8, start: BootTime::from_nanos(70) }]);
+        let ended = Ended { processes, ..Ended::default() };
+        let entries = [(looked(8), count(2)), (looked(9), count(1)), (file, count(1))];
+        assert_eq!(counts.read(&entries, &ended).ended, [looked(8)]);
+        let asked: HashSet<u32> = counts.programs().map(|(process, _)| process.pid).collect();
+        assert_eq!(asked, HashSet::from([1, 9]), "the sweep asks for those that were reached for, too");
     }
 
     #[test]

@@ -57,6 +57,15 @@ pub enum LoadError {
         /// What is lost.
         without: &'static str,
     },
+    /// Programs of ours enforce more than these would.
+    #[error(
+        "the lsm tier does not work for this agent ({reason}), but the one before it enforces by it, and goes on to. \
+         Start this one again, or the one that was here before; `cofferdamd --unload` lifts what is enforced"
+    )]
+    Weaker {
+        /// Why the tier does not work.
+        reason: String,
+    },
     /// A pinned map is not what this version expects.
     #[error(
         "the pinned table {path} is {found}, expected {expected}. Unload the agent that made it (`cofferdamd --unload`)"
@@ -148,7 +157,13 @@ pub(crate) fn load(pin_dir: &Path, root_cgroup: &Path) -> Result<Loaded, LoadErr
         _ => false,
     };
     let found = find_tier(&mut ebpf, &attacher);
-    let tier = if found.is_ok() { Tier::Lsm } else { Tier::Tracepoint };
+    let tier = match &found {
+        Ok(()) => Tier::Lsm,
+        Err(reason) if is_enforced_by_lsm(pin_dir)? => {
+            return Err(LoadError::Weaker { reason: reason.clone() });
+        }
+        Err(_) => Tier::Tracepoint,
+    };
     let mut hooks = Vec::new();
     for point in ATTACH_POINTS {
         let state = if is_moot(point) {
@@ -255,13 +270,36 @@ fn find_tier(ebpf: &mut Ebpf, attacher: &Attacher<'_>) -> Result<(), String> {
     if !list.trim().split(',').any(|name| name == "bpf") {
         return Err(format!("`bpf` is not among the active LSMs ({})", list.trim()));
     }
-    let of_lsm = ATTACH_POINTS.iter().filter(|point| point.required && matches!(point.to, AttachTo::Lsm(_)));
-    for point in of_lsm {
+    for point in ATTACH_POINTS.iter().filter(|point| makes_lsm(point)) {
         let refused = |reason| format!("the kernel refuses {}: {reason}", point.to.describe());
         attacher.load(ebpf, point).map_err(refused)?;
     }
     Ok(())
 }
+
+/// Whether it takes this hook for the lsm tier.
+fn makes_lsm(point: &AttachPoint) -> bool {
+    point.required && matches!(point.to, AttachTo::Lsm(_))
+}
+
+/// Whether programs of an agent before, of whatever version, hold such hooks.
+fn is_enforced_by_lsm(pin_dir: &Path) -> Result<bool, LoadError> {
+    let names = || ATTACH_POINTS.iter().filter(|point| makes_lsm(point)).map(|point| point.program);
+    for version in Version::all(pin_dir)? {
+        if version.active()? == 0 {
+            continue;
+        }
+        for links in read_dir(&version.links())? {
+            if names().any(|name| links.join(name).exists()) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// How often a program is loaded while the kernel says that it was interrupted.
+const TRIES: u32 = 5;
 
 struct Attacher<'a> {
     btf: Btf,
@@ -275,6 +313,16 @@ impl Attacher<'_> {
         if program.fd().is_ok() {
             return Ok(());
         }
+        for _ in 1..TRIES {
+            match self.try_to_load(program, point) {
+                Err(error) if was_interrupted(&error) => {}
+                loaded => return loaded.map_err(describe),
+            }
+        }
+        self.try_to_load(program, point).map_err(describe)
+    }
+
+    fn try_to_load(&self, program: &mut Program, point: &AttachPoint) -> Result<(), ProgramError> {
         match (point.to, program) {
             (AttachTo::Lsm(hook) | AttachTo::LsmWith(hook, _), Program::Lsm(program)) => {
                 program.load(hook, &self.btf)
@@ -284,9 +332,8 @@ impl Attacher<'_> {
             (AttachTo::RootCgroup(_), Program::CgroupSkb(program)) => program.load(),
             (AttachTo::RootCgroup(_), Program::SockOps(program)) => program.load(),
             (AttachTo::Query, Program::RawTracePoint(program)) => program.load(),
-            _ => return Err("the program is of another type than its attach point".to_owned()),
+            _ => Err(ProgramError::UnexpectedProgramType),
         }
-        .map_err(describe)
     }
 
     fn attach(&self, ebpf: &mut Ebpf, point: &AttachPoint) -> Result<(), String> {
@@ -305,6 +352,11 @@ impl Attacher<'_> {
             link.pin(&path).map_err(|error| format!("cannot pin the link at {}: {error}", path.display()))?;
         Ok(())
     }
+}
+
+/// The verifier gives up when a signal is there for the loader (kernel/bpf/verifier.c: `-EAGAIN`).
+fn was_interrupted(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::LoadError { io_error, .. } if io_error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 fn link_of_lsm(program: &mut Lsm) -> Result<FdLink, String> {

@@ -32,8 +32,8 @@ impl Version {
         Ok(found)
     }
 
-    /// Only folders of ours: the kernel keeps files of its own at the root of a bpffs.
-    fn all(pin_dir: &Path) -> Result<Vec<Self>, LoadError> {
+    /// Those of every agent, oldest first. Only folders of ours: the kernel keeps files of its own at the root of a bpffs.
+    pub(crate) fn all(pin_dir: &Path) -> Result<Vec<Self>, LoadError> {
         let version = |dir: PathBuf| Some(Self { number: number_of(&dir)?, dir });
         let mut found: Vec<Self> = read_dir(pin_dir)?.into_iter().filter_map(version).collect();
         found.sort();

@@ -6,10 +6,10 @@ use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{FilesystemKey, InodeKey};
 use cofferdam_abi::process::{ProcessState, flags};
 
-use super::attempt::{self, Attempt};
-use super::file::{Stranger, Touch, access, access_of_stranger, tell, tell_of_stranger};
+use super::attempt;
+use super::file::{Touch, access, access_of_stranger, tell, tell_of_stranger};
 use crate::emit::{count, is_active};
-use crate::identity;
+use crate::identity::{self, Stranger};
 use crate::kernel::{Dentry, File, Inode, Read, Task};
 use crate::rules::{self, Kernel, Ruled};
 use crate::verifier;
@@ -49,7 +49,7 @@ pub fn memory_asked(child: *const u8, asked: u32) -> bool {
         return false;
     }
     if attach && attempt::is_agent(tgid) {
-        return attempt::on_agent(Hook::Ptrace, &Attempt::of(cofferdam_abi::event::attempt::PTRACE));
+        return attempt::on_agent(cofferdam_abi::event::attempt::PTRACE, 0);
     }
     reached(
         target,
@@ -91,7 +91,7 @@ fn offered_to_stranger(touch: &mut Touch, tracer: Task) -> bool {
     count(touch.hook, Reason::UnknownProcess, workload);
     let denied = rule(touch, None, workload);
     if is_active() {
-        tell_of_stranger(touch, Stranger { tgid: tracer.tgid(), uid: tracer.uid(), cgroup, workload });
+        tell_of_stranger(touch, &Stranger { tgid: tracer.tgid(), uid: tracer.uid(), cgroup, workload });
     }
     denied
 }

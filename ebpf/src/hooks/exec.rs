@@ -98,12 +98,21 @@ pub fn code_mapped(file: *const u8) -> u32 {
     if flags::is_runtime(state.flags) || is_free {
         return 0;
     }
-    let (_, facts) = identity::describe(File::<Probed>::new(file).inode(), Task::current(), state.workload);
-    if !is_foreign(facts) || state.flags & flags::FOREIGN_CODE != 0 {
+    if state.flags & flags::FOREIGN_CODE != 0 {
+        return 0;
+    }
+    let facts = facts_of(file, state.workload);
+    if !is_foreign(facts) {
         return 0;
     }
     state.flags |= flags::FOREIGN_CODE;
     facts
+}
+
+/// A function of its own in the program too: its frame must not add to that of an adoption.
+#[inline(never)]
+fn facts_of(file: *const u8, workload: u64) -> u32 {
+    identity::describe(File::<Probed>::new(file).inode(), Task::current(), workload).1
 }
 
 /// Whether code of such a file did not come with the image.

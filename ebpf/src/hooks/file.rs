@@ -11,7 +11,7 @@ use cofferdam_abi::process::{ProcessState, flags};
 
 use super::repeat::{self, Budget, Occurrence, Repeatable, spend};
 use crate::emit::{Moment, count, is_active, send};
-use crate::identity;
+use crate::identity::{self, Stranger};
 use crate::kernel::{Dentry, File, Inode, Probed, Read, Special, Typed};
 use crate::maps::{ACCESSES, DEVICE_SLOTS, DEVICES, FILES, FILTER, POLICIES, PRIORITY, READS};
 use crate::rules::{self, Kernel, Ruled};
@@ -65,20 +65,30 @@ pub fn reached<R: Read>(file: File<R>, hook: Hook, how: u16, can_deny: bool) -> 
         None => {}
     }
     match secret_of(file, hook) {
-        Some((secret, object, entry)) => touched(secret, object, entry, hook, how, file.mode(), can_deny),
+        Some(found) => touched(&found, hook, how, file.mode(), can_deny),
         None => false,
     }
 }
 
-/// The object that policies know an open file by, its key, and its entry where it lies, if it is a secret.
+/// A secret as it was found.
+pub struct Found {
+    /// The object that policies know it by.
+    pub secret: u64,
+    /// The file's key.
+    pub object: InodeKey,
+    /// Its entry where it lies.
+    pub entry: Dentry,
+}
+
+/// What an open file is, if it is a secret.
 #[inline(always)]
-pub fn secret_of<R: Read>(file: File<R>, hook: Hook) -> Option<(u64, InodeKey, Dentry)> {
+pub fn secret_of<R: Read>(file: File<R>, hook: Hook) -> Option<Found> {
     if let Some(entry) = file.entry_below() {
         let (secret, object) = secret_below(file.inode().probed(), entry, hook)?;
-        return Some((secret, object, entry));
+        return Some(Found { secret, object, entry });
     }
     let (secret, object) = secret_at(file.inode(), file.dentry(), hook, false)?;
-    Some((secret, object, file.dentry().probed()))
+    Some(Found { secret, object, entry: file.dentry().probed() })
 }
 
 /// The same of a file that was opened through an overlay. A function of its own in the program too, for the sake of its
@@ -116,25 +126,37 @@ fn secret_at<R: Read>(
     if !may_be_secret || !may_be_one {
         return None;
     }
+    marked(device, inode.probed(), dentry.probed(), hook)
+}
+
+/// What a file is that may be a secret by all that is quickly asked. A function of its own in the program too, for the sake
+/// of the hooks' frames.
+#[inline(never)]
+fn marked(device: &Device, inode: Inode<Probed>, dentry: Dentry, hook: Hook) -> Option<(u64, InodeKey)> {
+    let superblock = inode.superblock();
+    let number = superblock.device();
     let filesystem = FilesystemKey { device: number, generation: superblock.generation() };
     if filesystem.generation != device.generation {
         stale(number, device.generation, filesystem, hook);
         return None;
     }
     let key = inode.key(filesystem);
-    match what_is(device, &key, dentry.probed()) {
+    match what_is(device, &key, dentry) {
         0 => None,
         object => Some((object, key)),
     }
 }
 
 /// A file or folder is renamed or linked; `true`: it is refused. Whoever may not open a secret may not take it to where
-/// it is not known as one: out of its folder, or deeper than is looked.
-#[inline(always)]
+/// it is not known as one: out of its folder, or deeper than is looked. A function of its own in the program too, for the
+/// sake of the hooks' frames.
+#[inline(never)]
 pub fn moved(entry: *const u8) -> bool {
     let entry = Dentry::<Probed>::new(entry);
     match secret_at(entry.inode(), entry, Hook::Open, true) {
-        Some((secret, object)) => touched(secret, object, entry, Hook::Open, how::MOVE, mode::WRITE, true),
+        Some((secret, object)) => {
+            touched(&Found { secret, object, entry }, Hook::Open, how::MOVE, mode::WRITE, true)
+        }
         None => false,
     }
 }
@@ -259,32 +281,13 @@ fn stale(number: u32, expected: u32, found: FilesystemKey, hook: Hook) {
 
 /// A secret is touched by the caller; `true`: it is refused.
 #[inline(always)]
-fn touched(
-    secret: u64,
-    object: InodeKey,
-    dentry: Dentry,
-    hook: Hook,
-    how: u16,
-    mode: u8,
-    can_deny: bool,
-) -> bool {
-    let mut touch = Touch {
-        object,
-        secret,
-        target_workload: 0,
-        target_cgroup: 0,
-        names_of: dentry,
-        hook,
-        how,
-        mode,
-        can_deny,
-        ruled: Ruled::FREE,
-    };
+fn touched(found: &Found, hook: Hook, how: u16, mode: u8, can_deny: bool) -> bool {
+    let mut touch = Touch::of(found, hook, how, mode, can_deny);
     let Some(process) = identity::current(hook) else { return touched_by_stranger(&mut touch) };
     // SAFETY: a pointer out of a map is valid until the program ends.
     let process = unsafe { &mut *process };
     process.flags = process.flags & !flags::UNTOLD | flags::TAINTED;
-    let key = key_of(dentry);
+    let key = key_of(found.entry);
     let denied = rule(&mut touch, Some(process), process.workload, key);
     access(&touch, process);
     denied
@@ -396,6 +399,25 @@ pub struct Touch {
     pub ruled: Ruled,
 }
 
+impl Touch {
+    /// Of a file.
+    #[inline(always)]
+    pub fn of(found: &Found, hook: Hook, how: u16, mode: u8, can_deny: bool) -> Self {
+        Self {
+            object: found.object,
+            secret: found.secret,
+            target_workload: 0,
+            target_cgroup: 0,
+            names_of: found.entry,
+            hook,
+            how,
+            mode,
+            can_deny,
+            ruled: Ruled::FREE,
+        }
+    }
+}
+
 /// Tells of an access, if this load of the programs may speak.
 #[inline(always)]
 pub fn access(touch: &Touch, process: &ProcessState) {
@@ -437,45 +459,27 @@ pub fn tell(touch: &Touch, process: &ProcessState, uid: u32) {
     }
 }
 
-/// A process that the table has no room for.
-#[derive(Clone, Copy)]
-pub struct Stranger {
-    /// Thread-group id.
-    pub tgid: u32,
-    /// Its user, now.
-    pub uid: u32,
-    /// Cgroup v2 that it is in.
-    pub cgroup: u64,
-    /// The workload of that.
-    pub workload: u64,
-}
-
 /// As [`access`], of a process that only its cgroup tells.
 #[inline(always)]
 pub fn access_of_stranger(touch: &Touch, cgroup: u64, workload: u64) {
     if is_active() {
         let who = Stranger { tgid: identity::current_tgid(), uid: identity::current_uid(), cgroup, workload };
-        tell_of_stranger(touch, who);
+        tell_of_stranger(touch, &who);
     }
 }
 
 /// Sends an access that no counter could name the process of: each is an event of its own, within the budget.
-#[inline(always)]
-pub fn tell_of_stranger(touch: &Touch, who: Stranger) {
-    let Stranger { tgid, uid, cgroup, workload } = who;
-    let (hook, moment) = (touch.hook, Moment::now());
+#[inline(never)]
+pub fn tell_of_stranger(touch: &Touch, who: &Stranger) {
+    let (hook, workload, moment) = (touch.hook, who.workload, Moment::now());
     if !spend(workload, Budget::Firsts, moment) {
         count(hook, Reason::OverBudget, workload);
         return;
     }
     crate::emit::send_or_count::<AccessEvent>(&PRIORITY, hook, workload, |event| {
-        // SAFETY: `event` is a reserved record of this type; all of the process is zeroed, then what is known written.
+        // SAFETY: `event` is a reserved record of this type.
         unsafe {
-            (&raw mut (*event).process).write_bytes(0, 1);
-            (&raw mut (*event).process.tgid).write(tgid);
-            (&raw mut (*event).process.uid).write(uid);
-            (&raw mut (*event).process.cgroup).write(cgroup);
-            (&raw mut (*event).process.workload).write(workload);
+            who.write_to(&raw mut (*event).process);
             fill(event, touch, moment, 1);
         }
     });

@@ -10,12 +10,11 @@ use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::map::{control, guard};
 use cofferdam_abi::process::ProcessState;
 
-use super::file::{Stranger, Touch, key_of, rule, secret_of, tell, tell_of_stranger};
+use super::file::{Found, Touch, key_of, rule, secret_of, tell, tell_of_stranger};
 use crate::emit::count;
-use crate::identity;
+use crate::identity::{self, Stranger};
 use crate::kernel::{File, Probed, Task};
 use crate::maps::CONTROL;
-use crate::rules::Ruled;
 
 /// One of [`guard`]'s answers. `folder` is the guard's descriptor of the opener's /proc folder, if it has one.
 #[inline(always)]
@@ -23,22 +22,11 @@ pub fn asked(descriptor: u64, tgid: u32, folder: u64) -> u32 {
     let file: Option<File<Probed>> = Task::current().descriptor(descriptor);
     // Nothing that we could speak of.
     let Some(file) = file else { return guard::DENY };
-    let Some((secret, object, names_of)) = secret_of(file, Hook::Open) else { return guard::ALLOW };
+    let Some(found) = secret_asked(file) else { return guard::ALLOW };
     if is_ours(control::AGENT, tgid) || is_ours(control::GUARD, tgid) {
         return guard::ALLOW;
     }
-    let mut touch = Touch {
-        object,
-        secret,
-        target_workload: 0,
-        target_cgroup: 0,
-        names_of,
-        hook: Hook::Open,
-        how: how::OPEN,
-        mode: mode::READ,
-        can_deny: true,
-        ruled: Ruled::FREE,
-    };
+    let mut touch = Touch::of(&found, Hook::Open, how::OPEN, mode::READ, true);
     if let Some(process) = identity::known(tgid) {
         return by_process(&mut touch, process);
     }
@@ -51,6 +39,12 @@ pub fn asked(descriptor: u64, tgid: u32, folder: u64) -> u32 {
         Some(process) => by_process(&mut touch, process),
         None => by_stranger(&mut touch, task),
     }
+}
+
+/// A function of its own in the program too, for the sake of the caller's frame.
+#[inline(never)]
+fn secret_asked(file: File<Probed>) -> Option<Found> {
+    secret_of(file, Hook::Open)
 }
 
 #[inline(always)]
@@ -81,6 +75,6 @@ fn by_stranger(touch: &mut Touch, task: Task) -> u32 {
     if !rule(touch, None, workload, key) {
         return guard::ALLOW;
     }
-    tell_of_stranger(touch, Stranger { tgid: task.tgid(), uid: task.uid(), cgroup, workload });
+    tell_of_stranger(touch, &Stranger { tgid: task.tgid(), uid: task.uid(), cgroup, workload });
     guard::DENY
 }

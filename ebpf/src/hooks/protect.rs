@@ -7,7 +7,7 @@ use cofferdam_abi::hook::Hook;
 use cofferdam_abi::map::{control, own};
 use cofferdam_abi::policy::row;
 
-use super::attempt::{Attempt, holds_agent, is_agent, on_agent};
+use super::attempt::{holds_agent, is_agent, on_agent, on_file_of_agent};
 use crate::identity;
 use crate::kernel::{Dentry, File, Inode, Read, Task, Typed, first_word, id_of_map};
 use crate::maps::{CONTROL, OWN};
@@ -22,7 +22,7 @@ pub fn signalled(target: *const u8, signal: u32) -> bool {
     if signal == 0 || !is_agent(Task::new(target).tgid()) {
         return false;
     }
-    on_agent(Hook::Protect, &Attempt { detail: u64::from(signal), ..Attempt::of(attempt::SIGNAL) })
+    on_agent(attempt::SIGNAL, u64::from(signal))
 }
 
 /// A process is limited or slowed; `true`: it is refused. The kernel itself kills who exceeds a limit, and no signal is
@@ -32,7 +32,7 @@ pub fn limited(target: *const u8, how: u64) -> bool {
     if !is_agent(Task::new(target).tgid()) {
         return false;
     }
-    on_agent(Hook::Protect, &Attempt { detail: how, ..Attempt::of(attempt::LIMIT) })
+    on_agent(attempt::LIMIT, how)
 }
 
 /// bpf(2) is called; `true`: it is refused. Wholly to workloads that a policy speaks of; other containers may be the
@@ -51,7 +51,7 @@ pub fn bpf_called(command: u32, attributes: *const u8) -> bool {
     if !is_forbidden {
         return false;
     }
-    on_agent(Hook::Protect, &Attempt { detail: u64::from(command), ..Attempt::of(attempt::BPF) })
+    on_agent(attempt::BPF, u64::from(command))
 }
 
 /// A descriptor of a map is asked for; `true`: it is refused, because the map is ours. Who has one could have a program
@@ -62,7 +62,7 @@ pub fn map_opened(map: *const u8) -> bool {
     if unsafe { OWN.get(own::map(id_of_map(map))) }.is_none() || !is_in_container() {
         return false;
     }
-    on_agent(Hook::Protect, &Attempt { detail: u64::from(cmd::OBJ_GET), ..Attempt::of(attempt::BPF) })
+    on_agent(attempt::BPF, u64::from(cmd::OBJ_GET))
 }
 
 /// A name is taken out of a folder, or overwritten there; `true`: it is refused, because it is a pin's.
@@ -71,7 +71,7 @@ pub fn unlinked(folder: *const u8, entry: *const u8) -> bool {
     if !Inode::<Typed>::new(folder).superblock().is_bpf() || !is_pin(Dentry::new(entry)) {
         return false;
     }
-    on_agent(Hook::Protect, &Attempt::of(attempt::AGENT_FILE))
+    on_agent(attempt::AGENT_FILE, 0)
 }
 
 /// Whether this is the folder of pins or below it. Others have pins of their own, and may do with them what they want.
@@ -96,16 +96,7 @@ pub fn cgroup_opened<R: Read>(file: File<R>) -> bool {
     }
     let entry = file.dentry().probed();
     // The inode number of a cgroup's folder is its id.
-    holds_agent(entry.parent().inode().ino()) && controlled(entry)
-}
-
-/// A function of its own in the program too, for the sake of its frame. The host's manager writes to such files all
-/// the time, and is not told.
-#[inline(never)]
-fn controlled(entry: Dentry) -> bool {
-    let attempt =
-        Attempt { path_at: entry.name_at(), by_host_too: false, ..Attempt::of(attempt::AGENT_FILE) };
-    on_agent(Hook::Protect, &attempt)
+    holds_agent(entry.parent().inode().ino()) && on_file_of_agent(entry.name_at())
 }
 
 /// Something is unmounted; `true`: it is refused, because it is the host's.
@@ -114,7 +105,7 @@ pub fn unmounted() -> bool {
     if !identity::sees_host_mounts(Task::current()) || !is_in_container() {
         return false;
     }
-    on_agent(Hook::Protect, &Attempt::of(attempt::MOUNT))
+    on_agent(attempt::MOUNT, 0)
 }
 
 /// Whether the caller is in a container.

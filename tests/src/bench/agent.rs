@@ -34,6 +34,9 @@ const LOG_LEVEL: &str = "COFFERDAM_LOG";
 /// Its configuration's name in its folder.
 const CONFIG: &str = "config.yaml";
 
+/// Where the kernel tells which LSMs are active.
+const SECURITYFS: &str = "/sys/kernel/security";
+
 /// Its state's folder in its folder.
 const STATE: &str = "state";
 
@@ -184,6 +187,28 @@ impl Agent {
     pub fn start_again_as(&mut self, build: Build) -> Result<()> {
         self.spawn(build)?;
         self.wait_until_ready().with_context(|| format!("the agent's log ends with:\n{}", self.log_tail()))
+    }
+
+    /// As [`Self::start_again`], where no BPF LSM seems to be active; if it ends instead, with the end of its log.
+    ///
+    /// # Errors
+    /// If it can neither be started nor ends.
+    pub fn start_again_where_lsm_is_off(&mut self) -> Result<Option<String>> {
+        where_empty(Path::new(SECURITYFS), || {
+            let list = Path::new(SECURITYFS).join("lsm");
+            fs::write(&list, "capability").with_context(|| format!("writing {}", list.display()))?;
+            self.spawn(Build::This)
+        })?;
+        let started = self.wait_until_ready();
+        let child = self.child.as_mut().context("the agent does not run")?;
+        match started {
+            Ok(()) => Ok(None),
+            Err(_) if child.try_wait().context("looking at the agent")?.is_some() => {
+                self.wait()?;
+                Ok(Some(self.log_tail()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn spawn(&mut self, build: Build) -> Result<()> {
@@ -385,7 +410,7 @@ impl Agent {
 
     fn log_tail(&self) -> String {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
+        let lines = folded(&text);
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
@@ -462,9 +487,30 @@ fn run_to_its_end(folder: &Folder, command: &mut Command) -> Result<(ExitStatus,
     Ok((done.status, done.stderr))
 }
 
+/// The lines of a log; what is said again and again is there once, as it was said first.
+fn folded(log: &str) -> Vec<String> {
+    let without_time = |line: &str| line.split_once(' ').map(|(_, rest)| rest.trim_start().to_owned());
+    let mut runs: Vec<(&str, usize)> = Vec::new();
+    for line in log.lines() {
+        match runs.last_mut() {
+            Some((first, times)) if without_time(first) == without_time(line) => *times += 1,
+            _ => runs.push((line, 1)),
+        }
+    }
+    let told =
+        |(line, times)| if times == 1 { String::from(line) } else { format!("{line} ({times} times)") };
+    runs.into_iter().map(told).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_log_repeats_is_shown_once() {
+        let log = "1 ERROR no rules\n2 ERROR no rules\n3 WARN else\n4 ERROR no rules";
+        assert_eq!(folded(log), ["1 ERROR no rules (2 times)", "3 WARN else", "4 ERROR no rules"]);
+    }
 
     #[test]
     fn a_configuration_says_only_what_was_asked_for() {

@@ -105,18 +105,18 @@ impl Guarding {
         }
         let held = self.try_to_hold(places, pipeline);
         if let Err(error) = &held {
-            let told = error.to_string();
+            let told = format!("{error:#}");
             if self.trouble.as_deref() != Some(&told) {
                 tracing::error!("opens of secrets are seen, not denied: {told}");
             }
             self.client = None;
             self.marked.clear();
         }
-        self.trouble = held.err().map(|error| error.to_string());
+        self.trouble = held.err().map(|error| format!("{error:#}"));
         was != self.is_up()
     }
 
-    fn try_to_hold(&mut self, places: &BTreeSet<Spot>, pipeline: &mut Pipeline) -> Result<(), ClientError> {
+    fn try_to_hold(&mut self, places: &BTreeSet<Spot>, pipeline: &mut Pipeline) -> anyhow::Result<()> {
         match self.client.as_mut().map(|client| client.state()) {
             Some(Ok(state)) => self.state = Some(state),
             gone => {
@@ -140,7 +140,7 @@ impl Guarding {
     }
 
     /// Finds the guard of an agent before, or starts one, and hands it our rules.
-    fn begin(&mut self, pipeline: &mut Pipeline) -> Result<(), ClientError> {
+    fn begin(&mut self, pipeline: &mut Pipeline) -> anyhow::Result<()> {
         self.marked.clear();
         let mut client = match Client::connect(&self.socket) {
             Ok(client) => client,
@@ -150,10 +150,8 @@ impl Guarding {
         if let Err(error) = pipeline.tables.set_guard(pid) {
             tracing::error!(%error, "the kernel was not told who the guard is");
         }
-        match pipeline.query.guard_program() {
-            Ok(program) => client.hand_over(program)?,
-            Err(error) => tracing::error!(%error, "the guard has no rules"),
-        }
+        // A guard without rules holds nothing back.
+        client.hand_over(pipeline.query.guard_program()?)?;
         self.client = Some(client);
         Ok(())
     }

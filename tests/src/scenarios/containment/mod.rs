@@ -16,6 +16,7 @@ mod posed_as_accepted;
 mod reply_to_older;
 mod roll_out;
 mod upgrade;
+mod weaker;
 
 use crate::stage::Scenario;
 
@@ -35,4 +36,5 @@ pub(super) const ALL: &[Scenario] = &[
     agent_gone::SCENARIO,
     hammer::SCENARIO,
     upgrade::SCENARIO,
+    weaker::SCENARIO,
 ];
