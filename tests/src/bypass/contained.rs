@@ -246,6 +246,11 @@ impl Contained {
         &self.secret
     }
 
+    /// The secret, to do something to it.
+    pub fn secret_mut(&mut self) -> &mut Secret {
+        &mut self.secret
+    }
+
     /// Where the secret may travel.
     pub fn permitted(&self) -> &Listener {
         &self.permitted

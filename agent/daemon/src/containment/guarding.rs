@@ -46,6 +46,19 @@ impl Marked {
     }
 }
 
+/// Why a place cannot be marked, if it cannot.
+///
+/// # Errors
+/// If the guard does not answer.
+fn mark(client: &mut Client, place: &Spot) -> Result<Option<ClientError>, ClientError> {
+    let what = if place.whole { What::Filesystem } else { What::File };
+    match client.mark_path(what, &place.path) {
+        Ok(()) => Ok(None),
+        Err(refused @ ClientError::Refused { .. }) => Ok(Some(refused)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Ends the guard that an agent on this socket has left, if there is one.
 ///
 /// # Errors
@@ -104,19 +117,28 @@ impl Guarding {
             return false;
         }
         let held = self.try_to_hold(places, pipeline);
-        if let Err(error) = &held {
-            let told = format!("{error:#}");
-            if self.trouble.as_deref() != Some(&told) {
-                tracing::error!("opens of secrets are seen, not denied: {told}");
-            }
+        if held.is_err() {
             self.client = None;
             self.marked.clear();
         }
-        self.trouble = held.err().map(|error| format!("{error:#}"));
+        let trouble = match held {
+            Ok(None) => None,
+            Ok(Some(refused)) => Some(refused.to_string()),
+            Err(error) => Some(format!("{error:#}")),
+        };
+        if let Some(told) = trouble.as_ref().filter(|told| self.trouble.as_ref() != Some(told)) {
+            tracing::error!("opens of secrets are seen, not denied: {told}");
+        }
+        self.trouble = trouble;
         was != self.is_up()
     }
 
-    fn try_to_hold(&mut self, places: &BTreeSet<Spot>, pipeline: &mut Pipeline) -> anyhow::Result<()> {
+    /// The last place that could not be marked, if one could not: the others are held back all the same.
+    fn try_to_hold(
+        &mut self,
+        places: &BTreeSet<Spot>,
+        pipeline: &mut Pipeline,
+    ) -> anyhow::Result<Option<ClientError>> {
         match self.client.as_mut().map(|client| client.state()) {
             Some(Ok(state)) => self.state = Some(state),
             gone => {
@@ -124,19 +146,30 @@ impl Guarding {
                 self.begin(pipeline)?;
             }
         }
-        let Some(client) = &mut self.client else { return Ok(()) };
-        let mut marked = BTreeSet::new();
+        let Some(client) = &mut self.client else { return Ok(None) };
+        let (mut marked, mut refused) = (BTreeSet::new(), None);
         for place in places {
             // Looked at before it is marked: if it is replaced in between, it is marked once more.
             let found = Marked::of(place);
-            if found.as_ref().is_none_or(|found| !self.marked.contains(found)) {
-                let what = if place.whole { What::Filesystem } else { What::File };
-                client.mark_path(what, &place.path)?;
+            let Some(found) = found else {
+                // Unmounted or deleted here, it may be in a container still; then so is its mark.
+                let before = self.marked.iter().filter(|it| it.spot == *place).cloned().collect::<Vec<_>>();
+                if before.is_empty() {
+                    refused = mark(client, place)?.or(refused);
+                }
+                marked.extend(before);
+                continue;
+            };
+            if !self.marked.contains(&found)
+                && let Some(error) = mark(client, place)?
+            {
+                refused = Some(error);
+                continue;
             }
-            marked.extend(found);
+            marked.insert(found);
         }
         self.marked = marked;
-        Ok(())
+        Ok(refused)
     }
 
     /// Finds the guard of an agent before, or starts one, and hands it our rules.

@@ -174,11 +174,18 @@ impl Secrets {
         found.into_iter().map(|(object, (secrets, path))| (object, secrets, path)).collect()
     }
 
-    /// Where the guard must hold opens back so that these objects are denied.
+    /// Where the guard must hold opens back so that these objects are denied. What is not mounted any more, and in no
+    /// container's view, nobody can open.
     pub fn guarded_places(&self, is_denied: impl Fn(u64) -> bool) -> BTreeSet<Spot> {
         let mut places = BTreeSet::new();
         let is_denied = |placed: &&Placed| placed.objects().any(&is_denied);
-        for placed in self.filesystems.values().flat_map(|it| &it.volumes).filter(is_denied) {
+        let mounted: BTreeSet<&Volume> = self.volumes.iter().collect();
+        let is_there = |placed: &&Placed| {
+            let device = &placed.volume.device;
+            mounted.contains(&placed.volume) || self.views.values().any(|devices| devices.contains(device))
+        };
+        let all = self.filesystems.values().flat_map(|it| &it.volumes);
+        for placed in all.filter(is_denied).filter(is_there) {
             let path = placed.volume.host_path.clone();
             match placed.volume.source {
                 Source::WholeFilesystem { .. } | Source::PartOfVolume => {

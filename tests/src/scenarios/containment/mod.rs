@@ -16,6 +16,7 @@ mod posed_as_accepted;
 mod reply_to_older;
 mod roll_out;
 mod upgrade;
+mod volume_gone;
 mod weaker;
 
 use crate::stage::Scenario;
@@ -37,4 +38,5 @@ pub(super) const ALL: &[Scenario] = &[
     hammer::SCENARIO,
     upgrade::SCENARIO,
     weaker::SCENARIO,
+    volume_gone::SCENARIO,
 ];

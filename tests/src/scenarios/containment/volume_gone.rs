@@ -1,0 +1,35 @@
+//! A volume disappears from the host while its container still runs, as when a pod is being deleted: what rules deny of
+//! other volumes stays denied, at once and later.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+
+use crate::bench::AgentOptions;
+use crate::bypass::{Contained, Destination, Kind, PASSWORD};
+use crate::stage::{PerTier, Scenario, Stage, Went};
+
+pub(super) const SCENARIO: Scenario = Scenario::new("containment/volume-gone", PerTier::SEEN, play);
+
+fn play(stage: &Stage<'_>) -> Result<()> {
+    let agent = stage.own_agent(&AgentOptions::default())?;
+    let stage = stage.watched_by(&agent);
+    let contained = |of| Contained::new(&stage, &agent, Kind::Usual, Destination::Address, of);
+    let (stays, mut goes) = (contained("stays")?, contained("goes")?);
+    stays.serves()?;
+
+    goes.secret_mut().unmount();
+    let folder = goes.secret().folder();
+    fs::remove_dir(folder).with_context(|| format!("removing {}", folder.display()))?;
+    // Whatever the agent does once it has found out, it has done by the end of these.
+    let later = contained("later")?;
+    for (when, contained) in [("of before", &stays), ("of later", &later), ("of before, once more", &stays)] {
+        contained
+            .attacker(&[&["open", PASSWORD]])?
+            .was_refused_with(Errno::EPERM)
+            .with_context(|| format!("another program opens the secret {when}"))?;
+        contained.serves()?;
+    }
+    stage.nothing_fails_open()
+}
