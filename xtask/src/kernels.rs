@@ -34,6 +34,9 @@ pub(crate) struct Kernel {
     pub(crate) lsm: String,
     /// The hook tier that the agent must find there.
     pub(crate) tier: String,
+    /// Whether scenarios of user space alone are played there too: one kernel is enough for them.
+    #[serde(default)]
+    pub(crate) user_space: bool,
 }
 
 impl Kernels {
@@ -170,6 +173,7 @@ mod tests {
             image: "usr/lib/modules/*/vmlinuz".to_owned(),
             lsm: String::new(),
             tier: String::new(),
+            user_space: false,
         };
         let files = KernelFiles::find(&kernel, dir.path()).unwrap();
         assert_eq!(files.version, "7.3.4");

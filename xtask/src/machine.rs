@@ -15,6 +15,8 @@ pub(crate) struct Machine {
     pub(crate) emulator_package: &'static str,
     /// The arguments that choose QEMU's board.
     pub(crate) board: &'static [&'static str],
+    /// What the fullest processor has and is slow to imitate: string instructions go byte by byte.
+    pub(crate) slow: &'static str,
     /// The guest's name for the serial console.
     pub(crate) console: &'static str,
 }
@@ -24,6 +26,7 @@ const X86_64: Machine = Machine {
     emulator: "qemu-system-x86_64",
     emulator_package: "qemu-system-x86",
     board: &[],
+    slow: ",erms=off,fsrm=off,fsrs=off,la57=off",
     console: "ttyS0",
 };
 
@@ -32,6 +35,7 @@ const AARCH64: Machine = Machine {
     emulator: "qemu-system-aarch64",
     emulator_package: "qemu-system-arm",
     board: &["-machine", "virt"],
+    slow: "",
     console: "ttyAMA0",
 };
 

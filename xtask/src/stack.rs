@@ -26,6 +26,8 @@ const INSTRUCTION: usize = 8;
 /// `BPF_JMP | BPF_CALL`, and the source register that says that a function of the program is called.
 const CALL: u8 = 0x85;
 const PSEUDO_CALL: u8 = 1;
+/// `BPF_LD | BPF_IMM | BPF_DW`: a callback's address, among others.
+const ADDRESS: u8 = 0x18;
 /// The register that holds the frame's address, and the instructions that copy and move it.
 const FRAME: u8 = 10;
 const COPY: u8 = 0xbf;
@@ -83,7 +85,8 @@ pub(crate) fn check(object: &Path) -> Result<()> {
 fn deepest(functions: &HashMap<Place, Function>, place: Place, depth: usize) -> Deepest {
     let function = functions.get(&place).filter(|_| depth <= CALLS + 1);
     let Some(function) = function else { return Deepest { bytes: 0, chain: Vec::new() } };
-    let below = function.calls.iter().map(|call| deepest(functions, *call, depth + 1));
+    let below = function.calls.iter().filter(|call| functions.contains_key(*call));
+    let below = below.map(|call| deepest(functions, *call, depth + 1));
     let below = below.max_by_key(|it| it.bytes);
     let mut chain = vec![format!("{} ({})", function.name, function.frame)];
     let below = below.map_or(0, |it| {
@@ -145,7 +148,8 @@ fn instructions(code: &[u8]) -> impl Iterator<Item = [i32; 4]> {
     })
 }
 
-/// The functions that one calls: named by a relocation, or by how far away they are in the same section.
+/// The functions that one calls, or has a helper call: named by a relocation, or by how far away they are in the same
+/// section.
 fn calls(elf: &Elf<'_>, section: &ElfSection64<'_, '_>, begin: u64, code: &[u8]) -> Vec<Place> {
     let named: HashMap<u64, SymbolIndex> = section
         .relocations()
@@ -155,20 +159,28 @@ fn calls(elf: &Elf<'_>, section: &ElfSection64<'_, '_>, begin: u64, code: &[u8])
         })
         .collect();
     let called = |(index, [operation, registers, _, number]): (usize, [i32; 4])| {
-        if operation as u8 != CALL || registers as u8 >> 4 != PSEUDO_CALL {
-            return None;
-        }
         let at = begin + (index * INSTRUCTION) as u64;
+        let named = || named.get(&at).and_then(|symbol| elf.symbol_by_index(*symbol).ok());
         let away = i64::from(number + 1) * INSTRUCTION as i64;
-        match named.get(&at).and_then(|symbol| elf.symbol_by_index(*symbol).ok()) {
-            // A section's symbol: the number says where in it.
-            Some(symbol) if symbol.kind() == SymbolKind::Section => {
-                Some((symbol.section_index()?, away as u64))
-            }
-            Some(symbol) => Some((symbol.section_index()?, symbol.address())),
-            None => Some((section.index(), at.checked_add_signed(away)?)),
+        match operation as u8 {
+            CALL if registers as u8 >> 4 == PSEUDO_CALL => match named() {
+                // A section's symbol: the number says where in it.
+                Some(symbol) if symbol.kind() == SymbolKind::Section => {
+                    Some((symbol.section_index()?, away as u64))
+                }
+                Some(symbol) => Some((symbol.section_index()?, symbol.address())),
+                None => Some((section.index(), at.checked_add_signed(away)?)),
+            },
+            ADDRESS => match named()? {
+                symbol if symbol.kind() == SymbolKind::Section => {
+                    Some((symbol.section_index()?, u64::from(number as u32)))
+                }
+                symbol => Some((symbol.section_index()?, symbol.address())),
+            },
+            _ => None,
         }
     };
+    // What is no function's, a table's or a variable's address, is not found among them later.
     instructions(code).enumerate().filter_map(called).collect()
 }
 

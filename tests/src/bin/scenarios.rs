@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use cofferdam_api::Tier;
 use cofferdam_tests::bench::interrupt;
-use cofferdam_tests::stage::{Expected, Ledger, Scenario, Stage, Theatre};
+use cofferdam_tests::stage::{Expected, Ledger, Scenario, Stage, Subject, Theatre};
 use cofferdam_tests::{bypass, scenarios};
 use globset::Glob;
 
@@ -27,6 +27,9 @@ struct Options {
     /// Only the I-th of N parts of them, as even as they can be, from 1
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     part: Part,
+    /// Only what depends on the kernel; user space alone is tried on another one
+    #[arg(long)]
+    kernel_only: bool,
     /// Name the scenarios and play none
     #[arg(long)]
     list: bool,
@@ -91,7 +94,10 @@ fn run(options: &Options) -> Result<usize> {
         print!("{}", bypass::table());
         return Ok(0);
     }
-    let chosen = options.part.of(chosen(options.only.as_ref()));
+    let (left, chosen): (Vec<_>, Vec<_>) = chosen(options.only.as_ref())
+        .into_iter()
+        .partition(|scenario| options.kernel_only && scenario.subject == Subject::UserSpace);
+    let chosen = options.part.of(chosen);
     if options.list {
         chosen.iter().for_each(|scenario| println!("{}", scenario.name));
         return Ok(0);
@@ -101,6 +107,10 @@ fn run(options: &Options) -> Result<usize> {
     let theatre = Theatre::open(options.attempts)?;
     let tier = tier(&theatre, options.tier)?;
     println!("{} scenarios on tier {}", chosen.len(), tier.as_str());
+    if !left.is_empty() {
+        let names: Vec<_> = left.iter().map(|scenario| scenario.name).collect();
+        println!("left to another kernel, because they try user space alone: {}", names.join(" "));
+    }
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), 0);
     let mut ledger = Stage::new(&theatre, tier, Expected::Seen).ledger()?;
     for scenario in &chosen {

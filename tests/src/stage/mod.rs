@@ -14,7 +14,7 @@ pub use access::{AccessWanted, access};
 pub use connection::{ConnectionWanted, connection};
 pub use ledger::Ledger;
 pub use props::Stage;
-pub use scenario::{Expected, PerTier, Play, Scenario};
+pub use scenario::{Expected, PerTier, Play, Scenario, Subject};
 pub use steps::Went;
 pub use theatre::Theatre;
 pub use verdicts::listed;

@@ -17,8 +17,19 @@ pub struct Scenario {
     pub counts: &'static [&'static str],
     /// A program that not every machine has; without it the scenario is skipped.
     pub needs: Option<&'static str>,
+    /// Whether it is to be played on every kernel.
+    pub subject: Subject,
     /// How it plays.
     pub play: Play,
+}
+
+/// What a scenario tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// What the kernel sees, decides or keeps, or depends on that: no kernel stands for another.
+    Kernel,
+    /// Files, answers and commands of user space alone.
+    UserSpace,
 }
 
 /// How a scenario plays.
@@ -33,12 +44,19 @@ pub enum Play {
 impl Scenario {
     /// A scenario that moves no counter.
     pub const fn new(name: &'static str, expects: PerTier, play: fn(&Stage<'_>) -> Result<()>) -> Self {
-        Self { name, expects, counts: &[], needs: None, play: Play::Alone(play) }
+        Self { name, expects, counts: &[], needs: None, subject: Subject::Kernel, play: Play::Alone(play) }
     }
 
     /// A scenario that tries to get around a policy.
     pub const fn technique(name: &'static str, technique: Technique) -> Self {
-        Self { name, expects: PerTier::SEEN, counts: &[], needs: None, play: Play::Technique(technique) }
+        Self {
+            name,
+            expects: PerTier::SEEN,
+            counts: &[],
+            needs: None,
+            subject: Subject::Kernel,
+            play: Play::Technique(technique),
+        }
     }
 
     /// Plays it.
@@ -56,6 +74,12 @@ impl Scenario {
     #[must_use]
     pub const fn counting(self, counts: &'static [&'static str]) -> Self {
         Self { counts, ..self }
+    }
+
+    /// One kernel is enough to play it on.
+    #[must_use]
+    pub const fn of_user_space(self) -> Self {
+        Self { subject: Subject::UserSpace, ..self }
     }
 
     /// It is skipped where this program is not installed.

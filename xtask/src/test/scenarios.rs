@@ -132,6 +132,9 @@ fn on_kernel(
     let mut command = vec![PROGRAM.to_owned()];
     command.extend(arguments(&kernel.tier, scenario));
     command.extend(["--part".to_owned(), format!("{}/{}", part.number, part.all)]);
+    if scenario.is_none() && !kernel.user_space {
+        command.push("--kernel-only".to_owned());
+    }
     let (name, modules) = (part.named(kernel), all.modules.as_slice());
     let guest = Guest { name: name.clone(), kernel, modules, command, clock: Clock::Real, timeout: TIMEOUT };
     let outcome = guest.run(places)?;

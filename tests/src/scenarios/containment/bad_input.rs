@@ -18,7 +18,8 @@ use crate::bench::wait::Look;
 use crate::bench::{AgentOptions, Container, until};
 use crate::stage::{PerTier, Scenario, Stage};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("containment/bad-input", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("containment/bad-input", PerTier::SEEN, play).of_user_space();
 
 const NAME: &str = "understood";
 /// How long a file is being written, or was renamed: more than several of the agent's looks take.

@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use crate::bench::answers::Answers;
 use crate::stage::{PerTier, Scenario, Stage};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("faults/bad-questions", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("faults/bad-questions", PerTier::SEEN, play).of_user_space();
 
 /// The words, and what the message must name.
 const NONSENSE: &[(&[&str], &str)] = &[

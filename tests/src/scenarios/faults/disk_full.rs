@@ -8,7 +8,7 @@ use crate::bench::wait::Look;
 use crate::bench::{Agent, AgentOptions, Hog, until};
 use crate::stage::{PerTier, Scenario, Stage, Went, access};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("faults/disk-full", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario = Scenario::new("faults/disk-full", PerTier::SEEN, play).of_user_space();
 
 const DISK: u32 = 16;
 

@@ -9,7 +9,8 @@ use crate::bench::{AgentOptions, Hog, until};
 use crate::stage::{Ledger, PerTier, Scenario, Stage, Went, access};
 
 pub(super) const SCENARIO: Scenario = Scenario::new("faults/disk-full-for-long", PerTier::SEEN, play)
-    .counting(&["over_budget", "ring_full", "lost"]);
+    .counting(&["over_budget", "ring_full", "lost"])
+    .of_user_space();
 
 const DISK: u32 = 32;
 /// Together more than may wait for the journal, and no more rows than one answer has.

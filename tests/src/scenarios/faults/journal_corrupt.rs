@@ -10,7 +10,8 @@ use cofferdam_model::AccessRow;
 use crate::bench::{Agent, AgentOptions};
 use crate::stage::{PerTier, Scenario, Stage, Went, access};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("faults/journal-corrupt", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("faults/journal-corrupt", PerTier::SEEN, play).of_user_space();
 
 fn play(stage: &Stage<'_>) -> Result<()> {
     let mut agent = stage.own_agent(&AgentOptions::default())?;

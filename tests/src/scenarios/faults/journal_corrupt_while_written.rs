@@ -8,7 +8,7 @@ use crate::bench::AgentOptions;
 use crate::stage::{PerTier, Scenario, Stage, Went, access};
 
 pub(super) const SCENARIO: Scenario =
-    Scenario::new("faults/journal-corrupt-while-written", PerTier::SEEN, play);
+    Scenario::new("faults/journal-corrupt-while-written", PerTier::SEEN, play).of_user_space();
 
 fn play(stage: &Stage<'_>) -> Result<()> {
     let agent = stage.own_agent(&AgentOptions::default())?;

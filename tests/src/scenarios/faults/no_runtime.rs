@@ -7,7 +7,7 @@ use crate::bench::wait::Look;
 use crate::bench::{Agent, AgentOptions, Impostor, until};
 use crate::stage::{Ledger, PerTier, Scenario, Stage, Went, access};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("faults/no-runtime", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario = Scenario::new("faults/no-runtime", PerTier::SEEN, play).of_user_space();
 
 fn play(stage: &Stage<'_>) -> Result<()> {
     let socket = stage.place().path("no-runtime.sock");

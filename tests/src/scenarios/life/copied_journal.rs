@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use crate::bench::answers::Answers;
 use crate::stage::{PerTier, Scenario, Stage, Went, access, listed};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("life/copied-journal", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("life/copied-journal", PerTier::SEEN, play).of_user_space();
 
 fn play(stage: &Stage<'_>) -> Result<()> {
     let creds = stage.volume("copied-creds", &["password"])?;

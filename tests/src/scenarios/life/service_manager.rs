@@ -9,7 +9,8 @@ use crate::bench::wait::PATIENCE;
 use crate::bench::{AgentOptions, Secret};
 use crate::stage::{PerTier, Scenario, Stage, Went, access};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("life/service-manager", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("life/service-manager", PerTier::SEEN, play).of_user_space();
 
 fn play(stage: &Stage<'_>) -> Result<()> {
     let creds = Secret::volume(stage.place(), "waited-creds", &["password"])?;
