@@ -1,6 +1,9 @@
 //! Who is acting: process and workload.
 
+use core::ffi::c_void;
+
 use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::helpers::generated::bpf_loop;
 use aya_ebpf::helpers::{bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_uid_gid};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::InodeKey;
@@ -37,21 +40,43 @@ pub fn workload_of(cgroup: u64) -> u64 {
 /// The same of a cgroup that may be one too many to have a row of its own: the container's above it.
 #[inline(always)]
 pub fn workload_in(cgroup: Cgroup) -> u64 {
-    match workload_of(cgroup.id()) {
+    let workload = match workload_of(cgroup.id()) {
         0 => container_above(cgroup),
         workload => workload,
-    }
+    };
+    verifier::forget(workload)
 }
 
+/// Not a loop of this program's: the verifier would walk each of its rounds, each time that it comes here.
 #[inline(never)]
 fn container_above(cgroup: Cgroup) -> u64 {
-    for level in 1..=LEVELS {
-        let Some(above) = cgroup.ancestor(level) else { return 0 };
-        if let Some(workload) = container_at(above.id()) {
-            return workload;
-        }
+    let mut search = Search { cgroup, level: cgroup.level(), workload: 0 };
+    // SAFETY: the callback has the type that the helper asks for (5.17: `long (*callback_fn)(u64 index, void *ctx)`), and
+    // what it gets outlives the call.
+    unsafe { bpf_loop(LEVELS, look_at as *mut c_void, (&raw mut search).cast(), 0) };
+    search.workload
+}
+
+/// For a container above a cgroup.
+struct Search {
+    cgroup: Cgroup,
+    level: u32,
+    workload: u64,
+}
+
+/// Looks at one level, from 0, which is the one below the root's; not 0: the search is over.
+unsafe extern "C" fn look_at(index: u64, search: *mut Search) -> u64 {
+    let level = index as u32 + 1;
+    // SAFETY: the helper hands on what it got.
+    let search = unsafe { &mut *search };
+    if level > search.level {
+        return 1;
     }
-    0
+    match container_at(search.cgroup.ancestor(level).id()) {
+        Some(workload) => search.workload = workload,
+        None => return 0,
+    }
+    1
 }
 
 /// The workload of a cgroup that is a container's.
@@ -165,12 +190,25 @@ impl Stranger {
     pub unsafe fn write_to(&self, to: *mut ProcessState) {
         // SAFETY: the caller's.
         unsafe {
-            to.write_bytes(0, 1);
+            zero(to);
             (&raw mut (*to).tgid).write(self.tgid);
             (&raw mut (*to).uid).write(self.uid);
             (&raw mut (*to).cgroup).write(self.cgroup);
             (&raw mut (*to).workload).write(self.workload);
         }
+    }
+}
+
+/// Zeroes word by word, as `T` is made of. What the compiler would call goes byte by byte, also in the verifier.
+///
+/// # Safety
+/// `to` must be valid for writes.
+#[inline(always)]
+unsafe fn zero<T>(to: *mut T) {
+    const { assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() == 8) };
+    for word in 0..size_of::<T>() / 8 {
+        // SAFETY: the caller's; volatile, or it would be made that call again.
+        unsafe { to.cast::<u64>().add(word).write_volatile(0) };
     }
 }
 

@@ -39,17 +39,19 @@ impl Cgroup {
         Self(Self::pointer(Self::pointer(self.0, offset::CGROUP_PARENT_CSS), offset::CSS_CGROUP))
     }
 
-    /// The one at this level above it, or itself; the root's level is 0. `ancestors` is an array of `level + 1` pointers
-    /// (include/linux/cgroup-defs.h, since 6.1).
+    /// How far below the root it is, whose level is 0.
     #[inline(always)]
-    pub fn ancestor(self, level: u32) -> Option<Self> {
+    pub fn level(self) -> u32 {
         // SAFETY: as above; the field is an int.
-        let own: u32 = unsafe { Probed::read(self.0, offset::CGROUP_LEVEL) };
-        if level > own {
-            return None;
-        }
+        unsafe { Probed::read(self.0, offset::CGROUP_LEVEL) }
+    }
+
+    /// The one at this level above it, or itself, where `level` is no more than its own. `ancestors` is an array of
+    /// `level + 1` pointers (include/linux/cgroup-defs.h, since 6.1).
+    #[inline(always)]
+    pub fn ancestor(self, level: u32) -> Self {
         let at = inside(self.0, offset::CGROUP_ANCESTORS).wrapping_add(level as usize * size_of::<u64>());
-        Some(Self(probe(at)))
+        Self(probe(at))
     }
 
     /// Address of its folder's name.
