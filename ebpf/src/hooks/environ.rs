@@ -23,7 +23,7 @@ const PTRACE_MODE_NOAUDIT: u32 = 4;
 #[inline(always)]
 pub fn opened<R: Read>(file: File<R>, inode: Inode<R>, hook: Hook, can_deny: bool) -> bool {
     if !file.dentry().probed().name().starts_with(b"environ\0") {
-        return false;
+        return can_deny && file.mode() & mode::WRITE != 0 && of_agent(inode) && on_file(file);
     }
     match Task::of_proc(inode) {
         Some(target) => reached(target, hook, how::ENVIRON, mode::READ, can_deny),
@@ -33,6 +33,17 @@ pub fn opened<R: Read>(file: File<R>, inode: Inode<R>, hook: Hook, can_deny: boo
             false
         }
     }
+}
+
+/// Whether a file of procfs is the agent's: what is written there makes it the first to be killed, say.
+#[inline(always)]
+fn of_agent<R: Read>(inode: Inode<R>) -> bool {
+    Task::of_proc(inode).is_some_and(|target| attempt::is_agent(target.tgid()))
+}
+
+#[inline(always)]
+fn on_file<R: Read>(file: File<R>) -> bool {
+    attempt::on_file_of_agent(file.dentry().probed().name_at())
 }
 
 /// Access to another process's memory is asked for; `true`: it is refused. `PTRACE_MODE_READ` with NOAUDIT comes from

@@ -5,6 +5,7 @@ mod agent_deprived;
 mod agent_frozen;
 mod agent_killed;
 mod agent_limited;
+mod agent_oom_score;
 mod agent_pins;
 mod agent_signalled;
 mod agent_socket;
@@ -231,6 +232,7 @@ pub(super) const ALL: &[Scenario] = &[
     agent_signalled::SCENARIO,
     agent_limited::SCENARIO,
     agent_deprived::SCENARIO,
+    agent_oom_score::SCENARIO,
     agent_frozen::SCENARIO,
     agent_traced::SCENARIO,
     agent_pins::SCENARIO,
