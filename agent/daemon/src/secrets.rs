@@ -4,6 +4,7 @@
 mod known;
 mod links;
 mod marks;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -11,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use cofferdam_inventory::mounts::{Device, MountTable};
+use cofferdam_inventory::mounts::MountTable;
 use cofferdam_inventory::oci_config::DeclaredMount;
 use cofferdam_inventory::volume_files;
 use cofferdam_inventory::volumes::{
@@ -25,6 +26,7 @@ use cofferdam_sensor::{Query, Tables, Watch};
 pub use marks::Spot;
 
 use self::links::{Lost, Way, follow};
+use self::views::View;
 use crate::host::MOUNTS;
 
 /// What lies at a path: device, inode and, where the file system keeps it, the birth.
@@ -67,8 +69,8 @@ pub struct Secrets {
     configured: Vec<ConfiguredSecret>,
     filesystems: HashMap<FilesystemKey, Watched>,
     files: HashMap<InodeKey, SecretRef>,
-    /// Superblocks in each container's mount table.
-    views: HashMap<WorkloadId, BTreeSet<Device>>,
+    /// What each running container has mounted.
+    views: HashMap<WorkloadId, View>,
     /// Files and folders that stand in the kernel's table.
     marked: HashSet<InodeKey>,
     /// Volumes that could not be watched, and why; told in `status`.
@@ -226,7 +228,7 @@ impl Secrets {
         let Ok(table) = MountTable::read(Path::new(&format!("/proc/{pid}/mountinfo"))) else {
             return Vec::new();
         };
-        self.views.insert(owner, table.devices());
+        self.views.insert(owner, View::new(pid, &table));
         let known = self.volumes.whole_devices();
         let found = volumes::run_secrets(&table, pid, owner, &known, &volume_files::kind_of);
         if found.is_empty() {
@@ -308,6 +310,7 @@ impl Secrets {
     /// else has are let go; a superblock stays watched until another file system takes its number, because a
     /// descriptor may keep it alive.
     pub fn ended(&mut self, owner: WorkloadId, tables: &mut Tables, now: BootTime) -> Vec<Record> {
+        self.views.remove(&owner);
         let gone = self.volumes.replace(VolumeOwner::Container(owner), Vec::new()).removed;
         let single = |volume: &&Volume| matches!(volume.source, Source::File | Source::Tree);
         for volume in gone.iter().filter(single) {
@@ -320,7 +323,7 @@ impl Secrets {
     /// Records of every volume of a pod, with those of its containers that have it mounted.
     pub fn of_pod(&self, pod: &PodUid, containers: &[WorkloadId], now: BootTime) -> Vec<Record> {
         let has = |container: &WorkloadId, volume: &Volume| {
-            self.views.get(container).is_some_and(|devices| devices.contains(&volume.device))
+            self.views.get(container).is_some_and(|view| view.has(volume.device))
         };
         let of_pod = self.volumes.iter().filter(|volume| volume.secret.pod_uid.as_ref() == Some(pod));
         of_pod

@@ -340,7 +340,8 @@ impl Enforcer {
             .filter(|(_, rule)| rule.enforce != 0 || rule.cut_until != 0)
             .map(|(key, _)| key.object)
             .collect();
-        let places = pipeline.secrets.guarded_places(|object| denied.contains(&object));
+        let Pipeline { secrets, query, .. } = pipeline;
+        let places = secrets.guarded_places(query, |object| denied.contains(&object));
         if self.guarding.hold(&places, pipeline) {
             self.tier = if self.guarding.is_up() { Tier::Guarded } else { Tier::Tracepoint };
             // What really enforces each rule is told anew.

@@ -9,6 +9,7 @@ use cofferdam_inventory::volumes::{Source, Volume};
 use cofferdam_model::{FilesystemKey, InodeKey, SecretRef};
 use cofferdam_sensor::{Query, Tables, Watch, object_of, object_of_all};
 
+use super::views::{Sight, View};
 use super::{Placed, Secrets};
 
 /// Files of a secret tree that are marked one by one, so that a hard link elsewhere is still caught; beyond it the
@@ -174,27 +175,27 @@ impl Secrets {
         found.into_iter().map(|(object, (secrets, path))| (object, secrets, path)).collect()
     }
 
-    /// Where the guard must hold opens back so that these objects are denied. What is not mounted any more, and in no
-    /// container's view, nobody can open.
-    pub fn guarded_places(&self, is_denied: impl Fn(u64) -> bool) -> BTreeSet<Spot> {
+    /// Where the guard must hold opens back so that these objects are denied. What the host has mounted no more is looked
+    /// for in the containers; what is in none of them nobody can open.
+    pub fn guarded_places(&self, query: &mut Query, is_denied: impl Fn(u64) -> bool) -> BTreeSet<Spot> {
         let mut places = BTreeSet::new();
-        let is_denied = |placed: &&Placed| placed.objects().any(&is_denied);
         let mounted: BTreeSet<&Volume> = self.volumes.iter().collect();
-        let is_there = |placed: &&Placed| {
-            let device = &placed.volume.device;
-            mounted.contains(&placed.volume) || self.views.values().any(|devices| devices.contains(device))
-        };
-        let all = self.filesystems.values().flat_map(|it| &it.volumes);
-        for placed in all.filter(is_denied).filter(is_there) {
-            let path = placed.volume.host_path.clone();
+        let all =
+            self.filesystems.iter().flat_map(|(key, it)| it.volumes.iter().map(|placed| (*key, placed)));
+        for (filesystem, placed) in all.filter(|(_, placed)| placed.objects().any(&is_denied)) {
+            if mounted.contains(&placed.volume) {
+                places.extend(spots(&placed.volume));
+                continue;
+            }
+            let views = || self.views.values();
             match placed.volume.source {
-                Source::WholeFilesystem { .. } | Source::PartOfVolume => {
-                    places.extend([Spot { path, whole: true }])
+                Source::WholeFilesystem { .. } => {
+                    places.extend(left_over(filesystem, &placed.volume, views(), query));
                 }
-                Source::File => drop(places.insert(Spot { path, whole: false })),
-                Source::Tree => {
-                    places.extend(files_below(&path).0.into_iter().map(|path| Spot { path, whole: false }))
+                _ if views().any(|view| view.has(placed.volume.device)) => {
+                    places.extend(spots(&placed.volume));
                 }
+                _ => {}
             }
         }
         places
@@ -220,6 +221,35 @@ impl Secrets {
             watched.volumes = others;
         }
     }
+}
+
+/// Where a volume is held back by its path on the host.
+fn spots(volume: &Volume) -> Vec<Spot> {
+    let path = volume.host_path.clone();
+    match volume.source {
+        Source::WholeFilesystem { .. } | Source::PartOfVolume => vec![Spot { path, whole: true }],
+        Source::File => vec![Spot { path, whole: false }],
+        Source::Tree => files_below(&path).0.into_iter().map(|path| Spot { path, whole: false }).collect(),
+    }
+}
+
+/// Where a file system that the host has mounted no more is held back: as a container has it. Where that cannot be told,
+/// its old place, so that it is told what could not be marked.
+fn left_over<'a>(
+    wanted: FilesystemKey,
+    volume: &Volume,
+    views: impl Iterator<Item = &'a View>,
+    query: &mut Query,
+) -> Vec<Spot> {
+    let mut unknown = false;
+    for view in views {
+        match view.find(wanted, query) {
+            Sight::At(path) => return vec![Spot { path, whole: true }],
+            Sight::Unknown => unknown = true,
+            Sight::None => {}
+        }
+    }
+    if unknown { spots(volume) } else { Vec::new() }
 }
 
 fn merge(watch: Watch, source: Source) -> Watch {

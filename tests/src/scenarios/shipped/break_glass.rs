@@ -1,5 +1,6 @@
 //! Nobody works inside a container, until somebody says who, why and until when.
 
+use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +12,7 @@ use super::kit::{Edited, Trial};
 use crate::bench::until;
 use crate::bench::wait::Look;
 use crate::bypass::{PASSWORD, Trace};
-use crate::stage::{PerTier, Scenario, Stage};
+use crate::stage::{PerTier, Scenario, Stage, Went};
 
 pub(super) const SCENARIO: Scenario = Scenario::new("shipped/break-glass", PerTier::SEEN, play);
 
@@ -22,6 +23,7 @@ const LASTING: Duration = Duration::from_secs(12);
 
 fn play(stage: &Stage<'_>) -> Result<()> {
     let secret = stage.volume(&format!("prod-secrets-{}", stage.place().digits()), &["password"])?;
+    one_has_come_and_gone(stage)?;
     let selector = "selector: { container: \"prod-*\" }";
     let rules = ["secrets", "sessions"];
     let trial = Trial::new(stage, &Edited::new(SHIPPED), selector, Some(&secret), &rules)?;
@@ -45,6 +47,16 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     trial.reads_its_secret()?;
     is_closed(&trial)?;
     trial.ends()
+}
+
+/// The rule speaks of every secret; one that nobody can open any more must not keep it from holding.
+fn one_has_come_and_gone(stage: &Stage<'_>) -> Result<()> {
+    let mut secret = stage.volume(&format!("gone-{}", stage.place().digits()), &["password"])?;
+    let container = stage.container().with_secret(&secret, "/run/gone").start()?;
+    container.does("open", &["/run/gone/password"])?.went_through()?;
+    // As when a pod is being deleted: first from the host, then with its container.
+    secret.unmount();
+    fs::remove_dir(secret.folder()).with_context(|| format!("removing {}", secret.folder().display()))
 }
 
 /// Who comes from outside executes nothing, or at least reads nothing.
