@@ -138,6 +138,8 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), kernels.kernels.len());
+        let plays_all = kernels.kernels.iter().any(|kernel| kernel.user_space);
+        assert!(plays_all, "scenarios of user space alone are left to a kernel, and none plays them");
         assert!(!names.is_empty());
     }
 

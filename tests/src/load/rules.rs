@@ -112,16 +112,20 @@ fn in_force(agent: &Agent, workloads: usize) -> Result<()> {
 }
 
 fn write_policy(policies: &Path, number: usize, of: &Container) -> Result<()> {
-    write(policies, number, of, "[ { cidr: 127.0.0.0/8 } ]")
+    write(policies, number, of, LOCAL)
 }
 
-/// Writes the policy of one workload, whole at once. Nobody tells the namespaces of these pods, which may therefore be
-/// guarded ones: the policies opt in.
+/// Destinations that limit nothing here.
+const LOCAL: &str = "[ { cidr: 127.0.0.0/8 } ]";
+
+/// Writes the policy of one workload, whole at once; `to` is where its first secret may travel. Nobody tells the
+/// namespaces of these pods, which may therefore be guarded ones: the policies opt in.
 fn write(policies: &Path, number: usize, of: &Container, to: &str) -> Result<()> {
     let secrets: String = ["bench/file", "bench/tree", "bench/whole", "db", "api", "token"]
         .iter()
         .enumerate()
         .map(|(index, secret)| {
+            let to = if index == 0 { to } else { LOCAL };
             format!("    - {{ id: s{index}, secret: {secret}, readers: any, destinations: {to} }}\n")
         })
         .collect();

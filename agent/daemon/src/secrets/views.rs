@@ -45,8 +45,10 @@ impl View {
             Some((facts, inside)) if facts.key.filesystem == wanted => {
                 Sight::At(root.join(inside.strip_prefix("/").unwrap_or(Path::new(""))))
             }
-            Some(_) => Sight::None,
-            None => Sight::Unknown,
+            // A number is one file system's at a time: the wanted one is gone.
+            Some((facts, _)) if facts.key.filesystem.device == wanted.device => Sight::None,
+            // Whoever mounts something over it has it still.
+            Some(_) | None => Sight::Unknown,
         }
     }
 }
