@@ -7,7 +7,8 @@ use cofferdam_abi::event::verdict;
 use cofferdam_abi::key::InodeKey;
 use cofferdam_abi::map::control;
 use cofferdam_abi::policy::{
-    Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, SecretKey, SecretRule,
+    Assignment, Destination, DestinationKey, GENERATION_BITS, Grant, GrantKey, Policy, PrefixKey, SecretKey,
+    SecretRule,
 };
 use cofferdam_abi::process::ProcessState;
 
@@ -77,8 +78,14 @@ pub fn generation_of(workload: u64) -> u32 {
     if !are_in_charge() {
         return 0;
     }
+    assigned(workload).generation
+}
+
+/// What a workload has, by tables that are in charge.
+#[inline(always)]
+pub fn assigned(workload: u64) -> Assignment {
     // SAFETY: as above.
-    unsafe { ASSIGNED.get(workload) }.map_or(0, |assigned| assigned.generation)
+    unsafe { ASSIGNED.get(workload) }.copied().unwrap_or_default()
 }
 
 /// A process as decisions know it.

@@ -286,10 +286,12 @@ impl Agent {
             let records = self.enforcer.tick(&mut self.pipeline, host::boot_time());
             self.pipeline.add(records);
         }
-        self.enforce(host::boot_time());
+        // Twice: only then it is known what the guard enforces.
+        for _ in 0..2 {
+            self.enforce(host::boot_time());
+        }
         if carried.iter().any(Carried::reads_are_unknown) {
             self.enforcer.take_all_for_read(&mut self.pipeline);
-            self.enforce(host::boot_time());
         }
         self.ready = Some(WallTime::now());
         self.commit(host::boot_time(), true);

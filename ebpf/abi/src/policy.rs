@@ -84,6 +84,10 @@ pub struct Assignment {
     pub generation: u32,
     /// Bits of [`assignment`].
     pub flags: u32,
+    /// The generation that is about to follow, whose rows are there: what is read meanwhile binds under it too. 0: none.
+    pub successor: u32,
+    /// Always zero.
+    pub reserved: u32,
 }
 
 /// Bits of [`Assignment::flags`].
@@ -428,7 +432,7 @@ const fn mix(mut x: u64) -> u64 {
 }
 
 const _: () = assert!(BINDINGS == 16 && size_of::<Bindings>() == BINDINGS);
-const _: () = assert!(size_of::<Assignment>() == 8);
+const _: () = assert!(size_of::<Assignment>() == 16);
 const _: () = assert!(size_of::<Class>() == 32);
 const _: () = assert!(size_of::<Group>() == 48);
 const POLICY: usize = 16 + 3 * 32 + GROUPS * 48 + BINDINGS;

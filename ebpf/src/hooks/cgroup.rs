@@ -78,9 +78,11 @@ fn may_nest(workload: u64) -> bool {
 fn stage(workload: u64, parent: u64, is_container: bool) {
     // SAFETY: as above.
     let mut assigned = unsafe { ASSIGNED.get(parent) }.copied().unwrap_or_default();
+    assigned.successor = 0;
     if assigned.flags & assignment::DECIDED == 0 {
         let pending = CONTROL.get(control::PENDING).copied().unwrap_or(0) as u32;
-        assigned = Assignment { generation: if is_container { pending } else { 0 }, flags: 0 };
+        let generation = if is_container { pending } else { 0 };
+        assigned = Assignment { generation, ..Assignment::default() };
     }
     if assigned.generation != 0 && ASSIGNED.insert(workload, &assigned, u64::from(BPF_NOEXIST)).is_err() {
         count(Hook::Cgroup, Reason::WorkloadTableFull, workload);

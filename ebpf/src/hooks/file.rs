@@ -6,7 +6,7 @@ use cofferdam_abi::event::{AccessEvent, how, kind, mode};
 use cofferdam_abi::hook::{Hook, Reason};
 use cofferdam_abi::key::{AccessKey, FilesystemKey, InodeKey};
 use cofferdam_abi::map::{DEVICE_SLOTS as SLOT_COUNT, Device, TREE_DEPTH, device, file, filter_index};
-use cofferdam_abi::policy::{BINDINGS, KEY_NAME_LEN, ReadKey, SecretRule, key_of_name};
+use cofferdam_abi::policy::{BINDINGS, KEY_NAME_LEN, ReadKey, key_of_name};
 use cofferdam_abi::process::{ProcessState, flags};
 
 use super::repeat::{self, Budget, Occurrence, Repeatable, spend};
@@ -325,13 +325,10 @@ pub fn rule(touch: &mut Touch, process: Option<&ProcessState>, workload: u64, ke
     }
     if !denied && !flags::is_runtime(actor.flags) {
         remember(workload, touch.secret);
-        // Only now: a policy that was assigned meanwhile has either seen what was remembered, or is seen here.
-        let generation = rules::generation_of(workload);
-        if generation != 0
-            && let Some(rule) = decide::rule_of_secret(&Kernel, generation, touch.secret, key)
-        {
-            bind(generation, rule);
-        }
+        // Only now: who makes another generation decide has either seen what was remembered, or is seen here.
+        let assigned = rules::assigned(workload);
+        bind(assigned.generation, touch.secret, key);
+        bind(assigned.successor, touch.secret, key);
     }
     verifier::forget_which(denied)
 }
@@ -358,9 +355,13 @@ pub fn key_of(dentry: Dentry) -> u64 {
     key_of_name(&name)
 }
 
-/// From now on the workload's egress is limited to where this secret may travel.
-#[inline(always)]
-fn bind(generation: u32, rule: &SecretRule) {
+/// From now on the workload's egress is limited to where this secret may travel, under one of its generations.
+#[inline(never)]
+fn bind(generation: u32, secret: u64, key: u64) {
+    if generation == 0 {
+        return;
+    }
+    let Some(rule) = decide::rule_of_secret(&Kernel, generation, secret, key) else { return };
     let Some(row) = POLICIES.get_ptr_mut(generation) else { return };
     #[cfg(feature = "next")]
     // SAFETY: a pointer out of a map is valid until the program ends.

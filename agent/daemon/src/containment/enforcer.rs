@@ -13,7 +13,7 @@ use std::sync::mpsc::SyncSender;
 pub use baseline::{BASELINE, Baseline};
 use cofferdam_model::{AuditKind, BootTime, Peer, Record, Workload, WorkloadId};
 use cofferdam_policy::{Compiled, Object, Policy, Tier};
-use rows::{limits, rows};
+use rows::{bind_by_all, limits, rows};
 
 use super::guarding::Guarding;
 use super::held;
@@ -28,8 +28,6 @@ use crate::threads::Message;
 
 /// How long rows of a replaced generation stay: a program that has read the old number may still ask for them.
 const GRACE_NS: u64 = 2_000_000_000;
-/// How often a workload is looked at again because it read another secret in the meantime.
-const ROUNDS: usize = 8;
 
 /// What does not change while the agent runs.
 #[derive(Debug)]
@@ -105,7 +103,6 @@ pub struct Enforcer {
 struct Round<'a> {
     policies: &'a [Policy],
     objects: Vec<Object>,
-    reads: HashMap<WorkloadId, BTreeSet<u64>>,
     now: BootTime,
 }
 
@@ -274,24 +271,13 @@ impl Enforcer {
         if all {
             self.forget_the_gone(pipeline);
         }
-        let mut round = self.round(&policies, pipeline, now);
+        let round = self.round(&policies, pipeline, now);
         let mut records = Vec::new();
         if all {
             self.set_baseline(pipeline, &round);
         }
-        let mut rest: Vec<&Workload> = wanted.iter().collect();
-        for _ in 0..ROUNDS {
-            let flipped: Vec<&Workload> = rest
-                .into_iter()
-                .filter(|workload| self.settle(workload, &round, pipeline, &mut records))
-                .collect();
-            if flipped.is_empty() {
-                break;
-            }
-            // What was read while the old generation still decided must bind the new one too.
-            let reads = pipeline.tables.reads();
-            rest = flipped.into_iter().filter(|it| reads.get(&it.id) != round.reads.get(&it.id)).collect();
-            round.reads = reads;
+        for workload in &wanted {
+            self.settle(workload, &round, pipeline, &mut records);
         }
         self.look_at_packets(pipeline);
         self.guard(pipeline);
@@ -304,12 +290,7 @@ impl Enforcer {
 
     fn round<'a>(&self, policies: &'a [Policy], pipeline: &Pipeline, now: BootTime) -> Round<'a> {
         let objects = pipeline.secrets.objects().into_iter();
-        Round {
-            policies,
-            objects: objects.map(|(id, refs, path)| Object { id, refs, path }).collect(),
-            reads: pipeline.tables.reads(),
-            now,
-        }
+        Round { policies, objects: objects.map(|(id, refs, path)| Object { id, refs, path }).collect(), now }
     }
 
     fn forget_the_gone(&mut self, pipeline: &mut Pipeline) {
@@ -356,15 +337,13 @@ impl Enforcer {
 
     /// What workloads have read before is not known: each counts as having read whatever a rule of its speaks of.
     pub fn take_all_for_read(&mut self, pipeline: &mut Pipeline) {
-        for (workload, current) in &self.current {
-            let secrets = current.compiled.iter().flat_map(|compiled| &compiled.secrets);
-            for (key, _) in secrets {
-                if let Err(error) = pipeline.tables.set_read(*workload, key.object) {
-                    tracing::error!(%error, "a workload is not bound by what it may have read before");
-                }
+        for (workload, current) in &mut self.current {
+            if let Some(compiled) = &mut current.compiled
+                && let Err(error) = bind_by_all(compiled, *workload, pipeline)
+            {
+                tracing::error!(%error, "a workload is not bound by what it may have read before");
             }
         }
-        self.touch_all();
     }
 
     /// Removes what an agent before has left in the kernel and nobody has any more.

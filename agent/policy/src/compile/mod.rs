@@ -56,8 +56,6 @@ pub struct Input<'a> {
     pub clock: Clock,
     /// The moment: what has expired by then is left out.
     pub now: BootTime,
-    /// The secrets that it has read already.
-    pub read: &'a BTreeSet<u64>,
     /// What the node's kernel can do.
     pub tier: Tier,
 }
@@ -156,6 +154,21 @@ impl Compiled {
     /// The name of a rule by its number.
     pub fn rule(&self, number: u32) -> Option<&RuleName> {
         self.rules.get(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+
+    /// The secrets that bind who reads them.
+    pub fn binding(&self) -> BTreeSet<u64> {
+        let binds = |rule: &rows::SecretRule| rule.bind.iter().any(|index| *index != rows::NO_BINDING);
+        self.secrets.iter().filter(|(_, rule)| binds(rule)).map(|(key, _)| key.object).collect()
+    }
+
+    /// Has the workload be bound by the secrets that it has read, whatever key of them. Returns whether that is more than
+    /// before.
+    pub fn bind(&mut self, read: &BTreeSet<u64>) -> bool {
+        let before = self.policy.bound;
+        let read = self.secrets.iter().filter(|(key, _)| read.contains(&key.object));
+        read.flat_map(|(_, rule)| rule.bind).for_each(|index| self.policy.bound.add(index.into()));
+        self.policy.bound != before
     }
 }
 

@@ -28,11 +28,6 @@ impl Context<'_> {
                 .enumerate()
                 .filter_map(|(index, it)| Some((index, cover(it, object, self.input.workload)?)))
                 .collect();
-            if self.input.read.contains(&object.id) {
-                for binding in speaking.iter().filter_map(|(index, _)| bindings.get(index)) {
-                    self.out.policy.bound.add(usize::from(*binding));
-                }
-            }
             let (cut_until, cut_rule) = self.cut_of(object.id);
             for (key, rules) in by_key(&speaking, cut_until != 0) {
                 let rule = match known.get(&rules) {

@@ -99,7 +99,6 @@ impl<'a> Wanted<'a> {
             orders: &[],
             clock: CLOCK,
             now: moment(past.now),
-            read: &Default::default(),
             tier: Tier::Lsm,
         })
     }

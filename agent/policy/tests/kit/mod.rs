@@ -192,8 +192,11 @@ impl Case {
             orders: &self.orders,
             clock: Clock { booted: wall(BOOTED) },
             now,
-            read: &self.read,
             tier: self.tier,
+        })
+        .map(|mut compiled| {
+            compiled.bind(&self.read);
+            compiled
         })
     }
 

@@ -1,6 +1,6 @@
 //! What policies compile to: generations, and which workload has which.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use aya::maps::lpm_trie::Key;
 use cofferdam_abi::map::control;
@@ -89,8 +89,26 @@ impl Tables {
     /// # Errors
     /// If the table is full.
     pub fn assign(&mut self, workload: WorkloadId, generation: u32) -> Result<(), TableError> {
-        let decided = Assignment { generation, flags: assignment::DECIDED };
+        let decided = Assignment { generation, flags: assignment::DECIDED, ..Assignment::default() };
         self.assigned.insert(workload.0, decided, 0).map_err(refused("write", "ASSIGNED"))
+    }
+
+    /// Tells the kernel which generation a workload is about to get: what it reads from now on binds under that too.
+    ///
+    /// # Errors
+    /// If the table is full.
+    pub fn announce(&mut self, workload: WorkloadId, successor: u32) -> Result<(), TableError> {
+        let known = self.assigned.get(&workload.0, 0).unwrap_or_default();
+        let announced = Assignment { successor, ..known };
+        self.assigned.insert(workload.0, announced, 0).map_err(refused("write", "ASSIGNED"))
+    }
+
+    /// Writes the row of a generation anew: more of its bindings have begun.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn bind(&mut self, generation: &Generation<'_>) -> Result<(), TableError> {
+        self.policies.insert(generation.number, generation.policy, 0).map_err(refused("write", "POLICIES"))
     }
 
     /// Gives a workload the generation of those for which nothing is decided yet.
@@ -98,7 +116,7 @@ impl Tables {
     /// # Errors
     /// If the table is full.
     pub fn assign_baseline(&mut self, workload: WorkloadId, generation: u32) -> Result<(), TableError> {
-        let pending = Assignment { generation, flags: 0 };
+        let pending = Assignment { generation, ..Assignment::default() };
         self.assigned.insert(workload.0, pending, 0).map_err(refused("write", "ASSIGNED"))
     }
 
@@ -118,13 +136,10 @@ impl Tables {
         let _ = self.assigned.remove(&workload);
     }
 
-    /// Which secrets each workload has read since the tables were made.
-    pub fn reads(&self) -> HashMap<WorkloadId, BTreeSet<u64>> {
-        let mut found: HashMap<WorkloadId, BTreeSet<u64>> = HashMap::new();
-        for key in self.reads.keys().flatten() {
-            found.entry(WorkloadId(key.workload)).or_default().insert(key.object);
-        }
-        found
+    /// Which of these secrets a workload has read since the tables were made.
+    pub fn reads_of(&self, workload: WorkloadId, secrets: &BTreeSet<u64>) -> BTreeSet<u64> {
+        let key = |object| ReadKey { workload: workload.0, object };
+        secrets.iter().copied().filter(|object| self.reads.get(&key(*object), 0).is_ok()).collect()
     }
 
     /// Has a workload count as having read a secret.

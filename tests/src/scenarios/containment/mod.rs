@@ -13,6 +13,7 @@ mod isolate;
 mod kit;
 mod late_bind;
 mod posed_as_accepted;
+mod read_while_assigned;
 mod reply_to_older;
 mod roll_out;
 mod upgrade;
@@ -32,6 +33,7 @@ pub(super) const ALL: &[Scenario] = &[
     late_bind::SCENARIO,
     reply_to_older::SCENARIO,
     posed_as_accepted::SCENARIO,
+    read_while_assigned::SCENARIO,
     roll_out::SCENARIO,
     bad_input::SCENARIO,
     agent_gone::SCENARIO,

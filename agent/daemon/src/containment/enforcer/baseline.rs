@@ -1,7 +1,5 @@
 //! What a newborn container has until something is decided for it.
 
-use std::collections::BTreeSet;
-
 use cofferdam_policy::{Input, Order, OrderSays, compile};
 
 use super::super::inside::Inside;
@@ -45,7 +43,7 @@ impl Enforcer {
             owner: BASELINE.0.to_owned(),
             reason: "nothing is decided for this container yet".to_owned(),
         }];
-        let (nothing, no_reads) = (Inside::default(), BTreeSet::new());
+        let nothing = Inside::default();
         let input = |generation| Input {
             generation,
             workload: &host,
@@ -59,7 +57,6 @@ impl Enforcer {
             orders: &orders,
             clock: self.wall.clock(),
             now: round.now,
-            read: &no_reads,
             tier: self.tier,
         };
         if let Some(known) = &self.pending

@@ -1,5 +1,6 @@
 //! A generation as the kernel's tables take it.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use cofferdam_model::WorkloadId;
@@ -9,12 +10,13 @@ use cofferdam_sensor::{Generation, TableError};
 
 use crate::pipeline::Pipeline;
 
-/// Writes all rows of a generation, then gives it to its workload.
+/// Writes all rows of a generation, then gives it to its workload. What that reads meanwhile binds it from the first
+/// moment: only once the kernel knows which generation follows, it is asked what was read so far.
 ///
 /// # Errors
 /// If a table is full: what the workload had stays.
 pub(super) fn install(
-    compiled: &Compiled,
+    compiled: &mut Compiled,
     workload: WorkloadId,
     pipeline: &mut Pipeline,
 ) -> Result<(), TableError> {
@@ -23,12 +25,32 @@ pub(super) fn install(
         pipeline.tables.set_packets(true)?;
     }
     let begun = Instant::now();
-    let generation = rows(compiled);
-    pipeline.tables.install(&generation)?;
+    pipeline.tables.install(&rows(compiled))?;
+    pipeline.tables.announce(workload, compiled.generation)?;
+    let binding = compiled.binding();
+    // Again, because writing the row takes back what the kernel has added to it meanwhile.
+    while compiled.bind(&pipeline.tables.reads_of(workload, &binding)) {
+        pipeline.tables.bind(&rows(compiled))?;
+    }
     pipeline.tables.assign(workload, compiled.generation)?;
     let micros = begun.elapsed().as_micros();
-    tracing::debug!(rows = generation.rows(), micros, "rules of a workload are in the kernel");
+    tracing::debug!(rows = rows(compiled).rows(), micros, "rules of a workload are in the kernel");
     Ok(())
+}
+
+/// Has a workload count as having read every secret that its rules speak of, now and under whatever it gets later.
+///
+/// # Errors
+/// If a table is full.
+pub(super) fn bind_by_all(
+    compiled: &mut Compiled,
+    workload: WorkloadId,
+    pipeline: &mut Pipeline,
+) -> Result<(), TableError> {
+    let all: BTreeSet<u64> = compiled.secrets.iter().map(|(key, _)| key.object).collect();
+    all.iter().try_for_each(|object| pipeline.tables.set_read(workload, *object))?;
+    compiled.bind(&all);
+    pipeline.tables.bind(&rows(compiled))
 }
 
 /// Its rows.
@@ -45,11 +67,12 @@ pub(super) fn rows(compiled: &Compiled) -> Generation<'_> {
 
 /// Whether both say the same; what was read meanwhile stands in the kernel's row.
 pub(super) fn is_same(new: &Compiled, known: &Compiled) -> bool {
-    let mut new = new.clone();
-    new.policy.bound = Bindings::default();
-    let mut known = known.clone();
-    known.policy.bound = Bindings::default();
-    new == known
+    let unbound = |compiled: &Compiled| {
+        let mut compiled = compiled.clone();
+        compiled.policy.bound = Bindings::default();
+        compiled
+    };
+    unbound(new) == unbound(known)
 }
 
 /// Whether it limits the egress of its workload.

@@ -1,8 +1,6 @@
 //! What one workload shall have, and how it gets that: what concerns it is selected, compiled if that is anything new,
 //! and only then is what was there before taken away.
 
-use std::collections::BTreeSet;
-
 use cofferdam_model::{AuditKind, Record, Workload};
 use cofferdam_policy::{Compiled, Input, Order, Policy, RuleKind, Selection, compile, is_guarded};
 
@@ -42,26 +40,23 @@ enum Without {
     Free,
 }
 
-static NO_READS: BTreeSet<u64> = BTreeSet::new();
-
 impl Enforcer {
-    /// Looks at one workload; `true` if it has another generation now.
+    /// Looks at one workload.
     pub(super) fn settle(
         &mut self,
         workload: &Workload,
         round: &Round<'_>,
         pipeline: &mut Pipeline,
         records: &mut Vec<Record>,
-    ) -> bool {
+    ) {
         match self.ready(workload, round, pipeline) {
             Ready::Unconcerned(pending) => self.without(workload, pending, pipeline),
             Ready::NoRoot => {
                 // Without its root nobody is a reader: the baseline decides until it is there.
                 let current = self.current.entry(workload.id).or_default();
                 current.pending = Some("its root file system is not there yet".to_owned());
-                false
             }
-            Ready::Yes(wanted, found) => self.put(workload, &wanted, round, found, pipeline, records),
+            Ready::Yes(wanted, found) => self.put(workload, wanted, round, found, pipeline, records),
         }
     }
 
@@ -107,7 +102,7 @@ impl Enforcer {
     }
 
     /// Nothing concerns it. While names are awaited the baseline decides.
-    fn without(&mut self, workload: &Workload, pending: Option<String>, pipeline: &mut Pipeline) -> bool {
+    fn without(&mut self, workload: &Workload, pending: Option<String>, pipeline: &mut Pipeline) {
         let known = self.current.get(&workload.id);
         let had = known.and_then(|it| it.compiled.as_ref()).is_some();
         let baseline = self.pending.as_ref().filter(|_| workload.kind.is_container());
@@ -120,8 +115,7 @@ impl Enforcer {
             Without::Free => pipeline.tables.assign(workload.id, 0),
         };
         if let Err(error) = done {
-            self.failed(workload, &error.to_string());
-            return false;
+            return self.failed(workload, &error.to_string());
         }
         let before = self.current.remove(&workload.id);
         if let Some(Current { compiled: Some(compiled), .. }) = before {
@@ -131,7 +125,6 @@ impl Enforcer {
             self.current.insert(workload.id, Current { pending, ..Current::default() });
         }
         self.failures.remove(&workload.id);
-        false
     }
 
     /// What is compiled for a workload.
@@ -156,7 +149,6 @@ impl Enforcer {
             orders: &wanted.orders,
             clock: self.wall.clock(),
             now: round.now,
-            read: round.reads.get(&workload.id).unwrap_or(&NO_READS),
             tier: self.tier,
         }
     }
@@ -165,50 +157,46 @@ impl Enforcer {
     fn put(
         &mut self,
         workload: &Workload,
-        wanted: &Wanted<'_>,
+        wanted: Wanted<'_>,
         round: &Round<'_>,
         found: Inside,
         pipeline: &mut Pipeline,
         records: &mut Vec<Record>,
-    ) -> bool {
-        let input = |generation| self.input(generation, workload, wanted, round, &found);
+    ) {
+        let compiled = |generation| compile(&self.input(generation, workload, &wanted, round, &found));
         let known = self.current.get(&workload.id).and_then(|it| it.compiled.as_ref());
         if let Some(known) = known
-            && compile(&input(known.generation)).is_ok_and(|same| is_same(&same, known))
+            && compiled(known.generation).is_ok_and(|same| is_same(&same, known))
         {
-            self.current.entry(workload.id).or_default().looked(found, wanted.pending.clone());
+            self.current.entry(workload.id).or_default().looked(found, wanted.pending);
             self.failures.remove(&workload.id);
-            return false;
+            return;
         }
-        let compiled = match compile(&input(self.next)) {
-            Ok(compiled) => compiled,
-            Err(error) => {
-                self.failed(workload, &error.to_string());
-                return false;
-            }
+        let mut new = match compiled(self.next) {
+            Ok(new) => new,
+            Err(error) => return self.failed(workload, &error.to_string()),
         };
-        self.next += 1;
         // One that an agent before has assigned was there in time, or was told.
         let assigned =
             pipeline.tables.assigned(workload.id).is_some_and(|(number, decided)| decided && number != 0);
         let started = !assigned && pipeline.tables.is_started(workload.id);
         let limited = known.map_or(assigned, limits);
-        if limits(&compiled) && !limited {
+        if limits(&new) && !limited {
             remember_accepted(workload.id, pipeline);
         }
-        if let Err(error) = install(&compiled, workload.id, pipeline) {
-            self.failed(workload, &error.to_string());
-            return false;
+        self.next += 1;
+        if let Err(error) = install(&mut new, workload.id, pipeline) {
+            return self.failed(workload, &error.to_string());
         }
         self.failures.remove(&workload.id);
-        pipeline.names.add(compiled.generation, compiled.rules.clone());
+        pipeline.names.add(new.generation, new.rules.clone());
         let current = self.current.entry(workload.id).or_default();
         let is_first = current.compiled.is_none();
-        let says_more = says_more(&compiled, current.compiled.as_ref());
-        if let Some(before) = current.compiled.replace(compiled) {
+        let says_more = says_more(&new, current.compiled.as_ref());
+        if let Some(before) = current.compiled.replace(new) {
             self.retired.push_back((round.now, before));
         }
-        current.looked(found, wanted.pending.clone());
+        current.looked(found, wanted.pending);
         if says_more && (started || !is_first) {
             self.held.insert(workload.id);
         }
@@ -220,7 +208,6 @@ impl Enforcer {
                 current.late = true;
             }
         }
-        true
     }
 
     /// Whether a policy was there before the workload was.
