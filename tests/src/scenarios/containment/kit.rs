@@ -136,11 +136,12 @@ pub(super) fn audited(stage: &Stage<'_>, what: AuditKind, subject: &str, times: 
     })
 }
 
-/// A time that suffices here to look at something a few times before it is over, and is not much more.
+/// A time that suffices here to look at something a few times before it is over, also on a machine that stalls for some
+/// seconds, and is not much more.
 pub(super) fn a_moment(stage: &Stage<'_>) -> Result<Duration> {
     let begun = Instant::now();
-    stage.agent()?.asked(|answers| answers.orders())?;
-    Ok(Duration::from_secs(3 + (8 * begun.elapsed()).as_secs()))
+    stage.agent()?.asked(|answers| answers.policy_status())?;
+    Ok(Duration::from_secs(6 + (8 * begun.elapsed()).as_secs()))
 }
 
 /// The time after so long.
