@@ -64,7 +64,7 @@ impl Tables {
         for (key, destination) in generation.destinations {
             self.destinations.insert(key, destination, 0).map_err(refused("write", "DESTINATIONS"))?;
         }
-        self.policies.insert(generation.number, generation.policy, 0).map_err(refused("write", "POLICIES"))
+        self.bind(generation)
     }
 
     /// Removes the rows of a generation that no workload has any more.
@@ -103,7 +103,7 @@ impl Tables {
         self.assigned.insert(workload.0, announced, 0).map_err(refused("write", "ASSIGNED"))
     }
 
-    /// Writes the row of a generation anew: more of its bindings have begun.
+    /// Writes the row of a generation, also anew: more of its bindings have begun.
     ///
     /// # Errors
     /// If the kernel refuses.
