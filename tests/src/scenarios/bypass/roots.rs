@@ -58,8 +58,10 @@ impl Rooted {
 
     /// Makes the folder anew, and waits until what is put there is known as a secret.
     pub(super) fn made_anew(&self) -> Result<()> {
-        self.attacker("folder", &["/data/above/tree"])?.went_through()?;
-        self.attacker("write", &["/data/above/tree/bait", "600", "x"])?.went_through()?;
+        // Filled before it has the name: from the moment it has it, it may be watched, and then no one writes there.
+        self.attacker("folder", &["/data/above/anew"])?.went_through()?;
+        self.attacker("write", &["/data/above/anew/bait", "600", "x"])?.went_through()?;
+        self.attacker("rename", &["/data/above/anew", "/data/above/tree"])?.went_through()?;
         until("the new folder to be watched", || {
             let opened = self.attacker("open", &["/data/above/tree/bait"])?;
             Ok(if opened.ok { Look::NotYet("it can be opened".to_owned()) } else { Look::Found(()) })
