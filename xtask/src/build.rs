@@ -17,7 +17,7 @@ use crate::stack;
 /// The target of the kernel programs, little-endian like every processor that we support.
 const BPF_TARGET: &str = "bpfel-unknown-none";
 
-/// Builds everything: the kernel programs' object and the release binaries.
+/// Builds everything: the kernel programs' object and the binaries.
 pub(crate) fn everything(places: &Places) -> Result<()> {
     kernel_programs(places)?;
     user_space(places)
@@ -46,7 +46,8 @@ pub(crate) fn next_version(places: &Places) -> Result<()> {
     let object = places.target.join("cofferdam-next.bpf.o");
     copy_if_changed(&built_kernel_programs(places), &object)?;
     let mut user = user_cargo(places, "build");
-    user.args(["--release", "--workspace"]).args(NOT_SHIPPED).env("COFFERDAM_BPF_OBJECT", &object);
+    user.args(["--profile", places.profile.name(), "--workspace"]).args(NOT_SHIPPED);
+    user.env("COFFERDAM_BPF_OBJECT", &object);
     // The same selection as for all binaries, so that what they depend on is built once.
     user.args(["--features", "cofferdam-daemon/next", "--bin", "cofferdamd"]);
     visibly(&mut user, "building the agent's next version")?;
@@ -54,12 +55,11 @@ pub(crate) fn next_version(places: &Places) -> Result<()> {
     fs::copy(&from, &to).map(drop).with_context(|| format!("copying {} to {}", from.display(), to.display()))
 }
 
-/// Builds the release binaries; the kernel programs must have been built.
+/// Builds the binaries; the kernel programs must have been built.
 pub(crate) fn user_space(places: &Places) -> Result<()> {
-    visibly(
-        user_cargo(places, "build").args(["--release", "--workspace"]).args(NOT_SHIPPED),
-        "building user space",
-    )
+    let mut user = user_cargo(places, "build");
+    user.args(["--profile", places.profile.name(), "--workspace"]).args(NOT_SHIPPED);
+    visibly(&mut user, "building user space")
 }
 
 /// Neither the kernel programs nor this program are part of user space.

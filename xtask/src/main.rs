@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use places::Places;
+use places::{Places, Profile};
 use setup::Need;
 
 #[derive(Parser)]
@@ -76,7 +76,14 @@ fn main() -> ExitCode {
 }
 
 fn run(task: Task) -> Result<()> {
-    let places = Places::find()?;
+    // What is tried is as it is used; only who measures or installs waits for the linker.
+    let profile = match task {
+        Task::Build | Task::Run { .. } | Task::Bench(_) => Profile::Release,
+        Task::Setup { .. } | Task::Demo { .. } | Task::Test(_) | Task::BypassTable(_) | Task::Vm(_) => {
+            Profile::Tested
+        }
+    };
+    let places = Places::find(profile)?;
     match task {
         Task::Setup { needs } if needs.is_empty() => setup::run(&places, Need::value_variants()),
         Task::Setup { needs } => setup::run(&places, &needs),

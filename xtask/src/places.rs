@@ -46,6 +46,25 @@ impl Compiler {
     }
 }
 
+/// How user space is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// As users get it.
+    Release,
+    /// Without what takes long to build and changes nothing but speed.
+    Tested,
+}
+
+impl Profile {
+    /// What cargo calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Tested => "tested",
+        }
+    }
+}
+
 /// The directories that every task works in.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
@@ -57,11 +76,13 @@ pub(crate) struct Places {
     pub(crate) cache: PathBuf,
     /// The compiler in use.
     pub(crate) compiler: Compiler,
+    /// How user space is built.
+    pub(crate) profile: Profile,
 }
 
 impl Places {
     /// Finds them from the environment.
-    pub(crate) fn find() -> Result<Self> {
+    pub(crate) fn find(profile: Profile) -> Result<Self> {
         // What cargo says now counts before what it said at compile time: checkouts may share a target directory.
         let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
         let manifest = PathBuf::from(manifest);
@@ -79,7 +100,7 @@ impl Places {
                 anyhow::bail!("no place for the cache: set COFFERDAM_CACHE to a directory outside the source")
             }
         };
-        Ok(Self { root, target, cache, compiler: Compiler::detect()? })
+        Ok(Self { root, target, cache, compiler: Compiler::detect()?, profile })
     }
 
     /// Where the kernel programs' object is put for user space to embed.
@@ -87,8 +108,8 @@ impl Places {
         self.target.join("cofferdam.bpf.o")
     }
 
-    /// Where the release binaries of user space are.
+    /// Where the binaries of user space are.
     pub(crate) fn bin_dir(&self) -> PathBuf {
-        self.target.join(&self.compiler.triple).join("release")
+        self.target.join(&self.compiler.triple).join(self.profile.name())
     }
 }
