@@ -9,6 +9,7 @@ mod attempt;
 mod audit;
 mod completeness;
 mod connection;
+mod detection;
 mod evidence;
 mod glob;
 mod ids;
@@ -27,6 +28,7 @@ pub use attempt::{Attempt, AttemptKind};
 pub use audit::{Audit, AuditKind, Peer};
 pub use completeness::Completeness;
 pub use connection::{Connection, Protocol};
+pub use detection::{Contain, Detection, Response, Severity, Told};
 pub use evidence::{
     Executor, Known, KnownSecret, Program, SeenAccess, SeenConnection, SeenExecution, SeenTarget, Span,
 };

@@ -14,6 +14,9 @@ macro_rules! words {
             /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// The words of all of them, in the same order.
+            pub const WORDS: &'static [&'static str] = &[$($text),+];
+
             /// The word used in output, filters and the journal.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }

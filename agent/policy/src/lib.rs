@@ -15,12 +15,12 @@ mod refusal;
 mod replay;
 mod select;
 mod tables;
+pub mod yaml;
 
 pub use compile::{
     Binary, CompileError, Compiled, Effective, Input, NoRoom, Object, Order, OrderSays, Rows, RuleId,
     RuleName, Tier, compile,
 };
-pub use document::Place;
 pub use explain::{Explanation, explain};
 pub use findings::{Finding, check};
 pub use learn::{Lesson, Unlearnable, learn};
@@ -33,6 +33,7 @@ pub use refusal::{Refusal, Refused};
 pub use replay::{Act, Lack, Past, Replay, Replayed};
 pub use select::{GUARDED_NAMESPACES, GUARDED_UNITS, Selection, Selector, is_guarded};
 pub use tables::{HostTables, Lookups};
+pub use yaml::Place;
 
 /// The JSON schema of the file, made from the very types that read it.
 pub fn schema() -> serde_json::Value {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::document::Place;
+use crate::yaml::Place;
 
 /// One thing that is wrong with a file of policies.
 #[derive(Debug, Clone, PartialEq, Eq)]

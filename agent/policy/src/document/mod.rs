@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use forms::{Allow, OneOrMany, Place, Placed, Port, Readers};
+pub use forms::{Allow, OneOrMany, Port, Readers};
 
+use crate::yaml::Placed;
 use crate::{Attach, Bind, Mode, Origin, Read, Session, Set, Stance};
 
 /// A containment policy: who may read what, where it may go, what may be executed.

@@ -4,7 +4,8 @@ use cofferdam_abi::policy::BINDINGS;
 
 use super::Checker;
 use super::rules::PlacedRule;
-use crate::document::{Place, Spec};
+use crate::document::Spec;
+use crate::yaml::Place;
 use crate::endpoint::{ENTRIES_MAX, Endpoint};
 use crate::meet::meet;
 use crate::policy::Says;

@@ -1,7 +1,6 @@
 //! From a file's text to policies, or to all that is wrong with it.
 
 mod contradictions;
-mod duration;
 mod rules;
 mod values;
 
@@ -10,9 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use cofferdam_model::{WallTime, glob};
-use serde_saphyr::Location;
 
-use crate::document::{self, Document, Place, Placed};
+use crate::document::{self, Document};
+use crate::yaml::{self, Place, Placed, duration};
 use crate::select::{GUARDED_NAMESPACES, Selector};
 use crate::{Mode, Policy, Refusal, Refused, Rule};
 
@@ -41,7 +40,7 @@ pub fn exception_key(policy: &str, rule: &str, allow: &crate::Allow) -> String {
 /// # Errors
 /// All that is wrong with it, with file, line, column, field and reason. A file is refused as a whole.
 pub fn parse(file: &Path, text: &str, acceptance: Acceptance<'_>) -> Result<Vec<Policy>, Refused> {
-    let documents = documents(file, text)?;
+    let documents: Vec<Document> = yaml::documents(file, text)?;
     if documents.is_empty() {
         // A file that lost its content must not lift what it said.
         let reason = "holds no policy; to lift what it said before, remove the file".to_owned();
@@ -56,38 +55,6 @@ pub fn parse(file: &Path, text: &str, acceptance: Acceptance<'_>) -> Result<Vec<
         return Err(Refused(placed.map(|it| Refusal { file: file.to_owned(), ..it }).collect()));
     }
     Ok(policies.into_iter().flatten().collect())
-}
-
-fn documents(file: &Path, text: &str) -> Result<Vec<Document>, Refused> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-        let at = error.location().filter(|at| *at != Location::UNKNOWN);
-        let message = error.to_string();
-        // The place stands in front of our message already.
-        let reason = match message.rsplit_once(" at line ") {
-            Some((message, _)) => remedied(message),
-            None => remedied(&message),
-        };
-        let at = at.map(|at| Place { line: at.line(), column: at.column() });
-        Refused(vec![Refusal { file: file.to_owned(), at, field: None, reason }])
-    })
-}
-
-/// What the reader of YAML says, with what to do about the usual mistakes.
-fn remedied(message: &str) -> String {
-    const REMEDIES: &[(&str, &str)] = &[
-        ("expected sequence start", "; a list stands in brackets, for example [ 5432 ]"),
-        ("did not find expected key", "; is the line indented as the one before?"),
-        ("anchor or alias", "; write globs in quotes, for example \"*\""),
-        ("missing field `readers`", "; write the programs, or `any`"),
-        ("missing field `expires`", "; write for example 2026-12-01T00:00:00Z"),
-    ];
-    if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
-        let key = key.split(',').next().unwrap_or(key);
-        return format!("`{key}` stands here twice; a line `---` separates two policies");
-    }
-    let remedy = REMEDIES.iter().find(|(mistake, _)| message.contains(mistake));
-    format!("{message}{}", remedy.map_or("", |(_, remedy)| remedy))
 }
 
 /// Collects what is wrong. What returns an option has refused where it returns none.

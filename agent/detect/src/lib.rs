@@ -1,0 +1,22 @@
+//! Rules over a node's events. Pure: records in, detections out; no I/O, no clock of its own, bounded state.
+
+#![forbid(unsafe_code)]
+
+mod baseline;
+pub mod condition;
+mod document;
+mod engine;
+mod facts;
+mod parse;
+mod rule;
+mod world;
+
+pub use engine::{Counters, Engine, Limits};
+pub use facts::Kind;
+pub use parse::parse;
+pub use rule::{By, Counted, More, Rule, Step};
+
+/// The JSON schema of the file, made from the very types that read it.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(document::Document)
+}

@@ -1,0 +1,87 @@
+//! A detection: a rule's finding, with its evidence.
+
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::words;
+use crate::{BootTime, EventId, ProcessKey, SecretRef, WorkloadId};
+
+words! {
+    /// How bad it is.
+    Severity: "severity (info, low, medium, high, critical)" {
+        /// Worth knowing.
+        Info = "info",
+        /// Unusual, and mostly harmless.
+        Low = "low",
+        /// To be looked at on a working day.
+        Medium = "medium",
+        /// To be looked at now.
+        High = "high",
+        /// A credential is in wrong hands.
+        Critical = "critical",
+    }
+}
+
+words! {
+    /// What a rule wants denied at once.
+    Contain: "containment (none, credential, workload)" {
+        /// Nothing.
+        None = "none",
+        /// The credential, to this workload.
+        Credential = "credential",
+        /// Everything: the workload is cut off.
+        Workload = "workload",
+    }
+}
+
+/// What a rule wants done. Whether it is done or proposed is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response {
+    /// What is denied.
+    pub contain: Contain,
+    /// Whether the credential is revoked.
+    pub revoke: bool,
+}
+
+/// What a condition has asked for, and what it was told. Never a secret's value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The event.
+    pub event: EventId,
+    /// The field.
+    pub field: String,
+    /// What it was.
+    pub value: String,
+}
+
+/// A rule has found something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detection {
+    /// The rule.
+    pub rule: String,
+    /// The event that completed it: with the rule's name its identity.
+    pub event: EventId,
+    /// When that happened.
+    pub at: BootTime,
+    /// What has happened, in a sentence.
+    pub title: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// MITRE ATT&CK techniques.
+    pub techniques: Vec<String>,
+    /// Where.
+    pub workload: WorkloadId,
+    /// By whom.
+    pub process: Option<ProcessKey>,
+    /// What it ran.
+    pub exec: Option<EventId>,
+    /// The secret that it is about, if it is about one.
+    pub secret: Option<SecretRef>,
+    /// The events that it rests on, in their order.
+    pub evidence: Vec<EventId>,
+    /// What of them has decided.
+    pub told: Vec<Told>,
+    /// How often the same was found and not told since the last time.
+    pub withheld: u64,
+    /// What is to be done.
+    pub response: Response,
+}
