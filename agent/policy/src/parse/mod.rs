@@ -11,7 +11,7 @@ use std::time::Duration;
 use cofferdam_model::{WallTime, glob};
 
 use crate::document::{self, Document};
-use crate::yaml::{self, Place, Placed, duration};
+use crate::yaml::{self, Place, Placed};
 use crate::select::{GUARDED_NAMESPACES, Selector};
 use crate::{Mode, Policy, Refusal, Refused, Rule};
 
