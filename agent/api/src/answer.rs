@@ -1,7 +1,8 @@
 //! Shapes of answers that the model does not have: the ending of a streamed answer, and the timeline.
 
 use cofferdam_model::{
-    AccessRow, Answer, AttemptRow, AuditRow, Completeness, ConnectionRow, LossRow, ProcessRow, WallTime,
+    AccessRow, Answer, AttemptRow, AuditRow, Completeness, ConnectionRow, DetectionRow, LossRow, ProcessRow,
+    WallTime,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,8 @@ pub struct Timeline {
     pub attempts: Vec<AttemptRow>,
     /// What enforcement did that concerned them.
     pub audits: Vec<AuditRow>,
+    /// What rules have found.
+    pub detections: Vec<DetectionRow>,
     /// What was lost meanwhile.
     pub losses: Vec<LossRow>,
     /// Start of the range that was searched.
@@ -80,6 +83,7 @@ impl Timeline {
             connections: Vec::new(),
             attempts: Vec::new(),
             audits: Vec::new(),
+            detections: Vec::new(),
             losses: Vec::new(),
             since: ending.since,
             until: ending.until,
@@ -92,6 +96,7 @@ impl Timeline {
                 Event::Connection(row) => timeline.connections.push(*row),
                 Event::Attempt(row) => timeline.attempts.push(*row),
                 Event::Audit(row) => timeline.audits.push(*row),
+                Event::Detection(row) => timeline.detections.push(*row),
                 Event::Loss(row) => timeline.losses.push(row),
             }
         }

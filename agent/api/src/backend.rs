@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use cofferdam_model::{
-    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, Filter, LossRow, Peer, ProcessRow, SecretRow,
-    WallTime, WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, DetectionRow, Filter, LossRow, Peer, ProcessRow,
+    SecretRow, WallTime, WorkloadRow,
 };
 
 use crate::answer::merge;
@@ -32,8 +32,10 @@ pub trait Backend: Containment {
     fn denials(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError>;
     /// What was done to the enforcement, or by it.
     fn audits(&self, filter: &Filter, rows: &mut Rows<'_, AuditRow>) -> Result<Ending, BackendError>;
-    /// Programs, accesses, connections, attempts, acts and losses of the workloads that the filter selects. Each kind
-    /// oldest first; the kinds in any order.
+    /// What rules have found.
+    fn detections(&self, filter: &Filter, rows: &mut Rows<'_, DetectionRow>) -> Result<Ending, BackendError>;
+    /// Programs, accesses, connections, attempts, acts, detections and losses of the workloads that the filter selects.
+    /// Each kind oldest first; the kinds in any order.
     fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError>;
     /// What runs and ran here.
     fn workloads(&self, filter: &Filter, rows: &mut Rows<'_, WorkloadRow>) -> Result<Ending, BackendError>;
@@ -94,21 +96,37 @@ impl<'a, Row> Rows<'a, Row> {
     }
 }
 
+/// The answers that make up a timeline.
+#[derive(Debug)]
+pub struct TimelineParts {
+    /// Programs that ran.
+    pub processes: Answer<ProcessRow>,
+    /// Accesses to secrets.
+    pub accesses: Answer<AccessRow>,
+    /// Connections made.
+    pub connections: Answer<ConnectionRow>,
+    /// What else a rule decided.
+    pub attempts: Answer<AttemptRow>,
+    /// What enforcement did.
+    pub audits: Answer<AuditRow>,
+    /// What rules have found.
+    pub detections: Answer<DetectionRow>,
+    /// What was lost meanwhile.
+    pub losses: Vec<LossRow>,
+}
+
 impl Rows<'_, Event> {
     /// Takes the answers that make up a timeline, and gives back the ending of the whole.
-    pub fn timeline(
-        &mut self,
-        processes: Answer<ProcessRow>,
-        accesses: Answer<AccessRow>,
-        connections: Answer<ConnectionRow>,
-        attempts: Answer<AttemptRow>,
-        audits: Answer<AuditRow>,
-        losses: Vec<LossRow>,
-    ) -> Result<Ending, BackendError> {
-        let first = self.events(processes)?;
-        let others =
-            [self.events(accesses)?, self.events(connections)?, self.events(attempts)?, self.events(audits)?];
-        losses.into_iter().try_for_each(|loss| self.push(loss.into()))?;
+    pub fn timeline(&mut self, parts: TimelineParts) -> Result<Ending, BackendError> {
+        let first = self.events(parts.processes)?;
+        let others = [
+            self.events(parts.accesses)?,
+            self.events(parts.connections)?,
+            self.events(parts.attempts)?,
+            self.events(parts.audits)?,
+            self.events(parts.detections)?,
+        ];
+        parts.losses.into_iter().try_for_each(|loss| self.push(loss.into()))?;
         Ok(ending_of(first, others))
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use cofferdam_model::{
-    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, DetectionRow, Filter, SecretRow, WorkloadRow,
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -137,6 +137,8 @@ impl Client {
         denials -> Event,
         /// What was done to the enforcement, or by it.
         audits -> AuditRow,
+        /// What rules have found.
+        detections -> DetectionRow,
         /// What the selected workloads did; [`Replies::timeline`] sorts it.
         timeline -> Event,
         /// What runs and ran here.

@@ -1,6 +1,8 @@
 //! One thing that happened: what `watch` shows live and `timeline` afterwards.
 
-use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, LossRow, ProcessRow, WallTime};
+use cofferdam_model::{
+    AccessRow, AttemptRow, AuditRow, ConnectionRow, DetectionRow, LossRow, ProcessRow, WallTime,
+};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
@@ -17,6 +19,8 @@ pub enum Event {
     Attempt(Box<AttemptRow>),
     /// Something was done to the enforcement, or by it.
     Audit(Box<AuditRow>),
+    /// A rule has found something.
+    Detection(Box<DetectionRow>),
     /// Events were lost.
     Loss(LossRow),
 }
@@ -30,6 +34,7 @@ impl Event {
             Self::Connection(row) => row.first,
             Self::Attempt(row) => row.at,
             Self::Audit(row) => row.at,
+            Self::Detection(row) => row.at,
             Self::Loss(row) => row.since,
         }
     }
@@ -42,6 +47,7 @@ impl Event {
             Self::Connection(row) => row.workload.as_deref(),
             Self::Attempt(row) => row.workload.as_deref(),
             Self::Audit(row) => row.workload.as_deref(),
+            Self::Detection(row) => row.workload.as_deref(),
             Self::Loss(row) => row.workload.as_deref(),
         }
     }
@@ -74,6 +80,12 @@ impl From<AttemptRow> for Event {
 impl From<AuditRow> for Event {
     fn from(row: AuditRow) -> Self {
         Self::Audit(Box::new(row))
+    }
+}
+
+impl From<DetectionRow> for Event {
+    fn from(row: DetectionRow) -> Self {
+        Self::Detection(Box::new(row))
     }
 }
 

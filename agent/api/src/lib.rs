@@ -25,7 +25,7 @@ mod wire;
 mod words;
 
 pub use answer::{Ending, Timeline};
-pub use backend::{Backend, BackendError, Rows, Stopped};
+pub use backend::{Backend, BackendError, Rows, Stopped, TimelineParts};
 pub use client::{Client, ClientError, ConnectError, Replies, Watch, WatchBatch};
 pub use cofferdam_model::Peer;
 pub use containment::Containment;
@@ -42,7 +42,8 @@ pub use policy::{
 pub use server::{ServeError, serve};
 pub use socket::{BindError, DEFAULT_SOCKET, Socket};
 pub use status::{
-    Counter, HookEvents, JournalStatus, Memory, Program, Ring, Source, Status, TableFill, WorkloadCount,
+    Counter, DetectionRule, HookEvents, JournalStatus, Memory, Program, Ring, Source, Status, TableFill,
+    WorkloadCount,
 };
 pub use wire::{Malformed, Problem};
 

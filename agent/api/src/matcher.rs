@@ -30,6 +30,10 @@ impl Matcher {
     /// Whether the event is asked for. Losses are told unless they are known to be another workload's.
     pub fn matches(&self, event: &Event) -> bool {
         let filter = &self.0;
+        let asks_for_detections = filter.severity.is_some() || filter.rule.is_some();
+        if asks_for_detections && !matches!(event, Event::Detection(_) | Event::Loss(_)) {
+            return false;
+        }
         match event {
             Event::Access(row) => {
                 let names = Names {
@@ -42,13 +46,7 @@ impl Matcher {
                 self.names(&names)
                     && fits(&filter.binary, row.binary.as_deref())
                     && filter.verdict.is_none_or(|verdict| verdict == row.verdict)
-                    && filter.secret.as_ref().is_none_or(|pattern| {
-                        glob(pattern, &row.secret)
-                            || row
-                                .key
-                                .as_ref()
-                                .is_some_and(|key| glob(pattern, &format!("{}:{key}", row.secret)))
-                    })
+                    && self.secret(Some(&row.secret), row.key.as_deref())
             }
             Event::Connection(row) => {
                 let names = Names {
@@ -87,6 +85,21 @@ impl Matcher {
                     && filter.verdict.is_none()
                     && filter.secret.is_none()
             }
+            Event::Detection(row) => {
+                let names = Names {
+                    workload: row.workload.as_deref(),
+                    namespace: row.namespace.as_deref(),
+                    pod: row.pod.as_deref(),
+                    container: row.container.as_deref(),
+                    container_id: row.container_id.as_deref(),
+                };
+                self.names(&names)
+                    && fits(&filter.binary, row.binary.as_deref())
+                    && filter.verdict.is_none()
+                    && filter.severity.is_none_or(|least| row.severity >= least)
+                    && fits(&filter.rule, Some(&row.rule))
+                    && self.secret(row.secret.as_deref(), row.key.as_deref())
+            }
             Event::Process(row) => {
                 self.names(&Names::of(row.workload.as_deref()))
                     && fits(&filter.binary, row.binary.as_deref())
@@ -95,6 +108,13 @@ impl Matcher {
             }
             Event::Loss(row) => row.workload.is_none() || self.names(&Names::of(row.workload.as_deref())),
         }
+    }
+
+    /// Whether a secret is asked for, by its name with or without the key.
+    fn secret(&self, secret: Option<&str>, key: Option<&str>) -> bool {
+        let Some(pattern) = &self.0.secret else { return true };
+        let Some(secret) = secret else { return false };
+        glob(pattern, secret) || key.is_some_and(|key| glob(pattern, &format!("{secret}:{key}")))
     }
 
     fn names(&self, names: &Names<'_>) -> bool {
@@ -148,7 +168,7 @@ fn fits(pattern: &Option<String>, text: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use cofferdam_model::{AuditKind, AuditRow, LossReason, LossRow, Verdict, WallTime};
+    use cofferdam_model::{AuditKind, AuditRow, LossReason, LossRow, Severity, Verdict, WallTime};
 
     use super::*;
 
@@ -193,6 +213,21 @@ mod tests {
         assert!(!pod.matches(&act(None)));
         let denied = Matcher::new(Filter { verdict: Some(Verdict::Denied), ..Filter::default() });
         assert!(!denied.matches(&act(None)));
+    }
+
+    #[test]
+    fn detections_are_told_by_how_bad_they_are_and_by_their_rule() {
+        let found = Event::from(crate::wire::detection());
+        let fits = |filter: Filter| Matcher::new(filter).matches(&found);
+        let least = |severity| Filter { severity: Some(severity), ..Filter::default() };
+        let secret = |text: &str| Filter { secret: Some(text.to_owned()), ..Filter::default() };
+        assert!(fits(least(Severity::High)) && fits(least(Severity::Low)));
+        assert!(!fits(least(Severity::Critical)));
+        assert!(fits(Filter { rule: Some("secret-*".to_owned()), ..Filter::default() }));
+        assert!(!fits(Filter { rule: Some("sweep".to_owned()), ..Filter::default() }));
+        assert!(fits(secret("volume/creds")) && fits(secret("*:password")) && !fits(secret("other")));
+        let access = Event::from(crate::wire::access());
+        assert!(!Matcher::new(least(Severity::Info)).matches(&access), "an access is no detection");
     }
 
     #[test]

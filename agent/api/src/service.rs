@@ -3,7 +3,9 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{
+    AccessRow, AttemptRow, AuditRow, ConnectionRow, DetectionRow, Filter, SecretRow, WorkloadRow,
+};
 use prost::Message as _;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -145,6 +147,7 @@ impl<B: Backend> Agent for Service<B> {
     type AttemptsStream = Replies<AttemptRow>;
     type DenialsStream = Replies<Event>;
     type AuditsStream = Replies<AuditRow>;
+    type DetectionsStream = Replies<DetectionRow>;
     type TimelineStream = Replies<Event>;
     type WorkloadsStream = Replies<WorkloadRow>;
     type SecretsStream = Replies<SecretRow>;
@@ -180,6 +183,13 @@ impl<B: Backend> Agent for Service<B> {
 
     async fn audits(&self, request: Request<proto::Filter>) -> Result<Response<Self::AuditsStream>, Status> {
         self.stream(request, B::audits).await
+    }
+
+    async fn detections(
+        &self,
+        request: Request<proto::Filter>,
+    ) -> Result<Response<Self::DetectionsStream>, Status> {
+        self.stream(request, B::detections).await
     }
 
     async fn timeline(

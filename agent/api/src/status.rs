@@ -1,6 +1,6 @@
 //! How the agent is. Counters run since the agent's start, not since the boot.
 
-use cofferdam_model::{BootId, WallTime};
+use cofferdam_model::{BootId, Contain, Severity, WallTime};
 use serde::{Deserialize, Serialize};
 
 use crate::Tier;
@@ -48,6 +48,37 @@ pub struct Status {
     pub watchers: u32,
     /// Memory.
     pub memory: Memory,
+    /// Detection rules.
+    pub rules: Vec<DetectionRule>,
+}
+
+/// A detection rule, and what it has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DetectionRule {
+    /// Its name.
+    pub name: String,
+    /// The file that it was read from; `None`: it is built in.
+    pub file: Option<String>,
+    /// How bad it is what it finds.
+    pub severity: Severity,
+    /// MITRE ATT&CK techniques.
+    pub techniques: Vec<String>,
+    /// What it wants denied at once.
+    pub contain: Contain,
+    /// Whether it wants the credential revoked.
+    pub revoke: bool,
+    /// It is switched off by the configuration.
+    pub off: bool,
+    /// Detections.
+    pub found: u64,
+    /// Found, and not told, because the same was told shortly before.
+    pub withheld: u64,
+    /// Its conditions asked what was not known.
+    pub undecided: u64,
+    /// Its conditions took too long.
+    pub cut: u64,
+    /// It waited for more than it may, and forgot the oldest.
+    pub forgotten: u64,
 }
 
 /// A kernel program.

@@ -18,8 +18,8 @@ use cofferdam_api::{
     serve,
 };
 use cofferdam_model::{
-    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, Filter, LossReason, LossRow, Peer,
-    SecretRow, Verdict, WallTime, WorkloadRow,
+    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, DetectionRow, Filter, LossReason, LossRow,
+    Peer, SecretRow, Verdict, WallTime, WorkloadRow,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -127,6 +127,10 @@ impl Backend for Fake {
 
     fn audits(&self, _: &Filter, _: &mut Rows<'_, AuditRow>) -> Result<Ending, BackendError> {
         Err(BackendError::NotReady)
+    }
+
+    fn detections(&self, _: &Filter, _: &mut Rows<'_, DetectionRow>) -> Result<Ending, BackendError> {
+        Ok(ending())
     }
 
     fn timeline(&self, _: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {

@@ -17,7 +17,7 @@ use cofferdam_api::{ConnectError, DEFAULT_SOCKET, Event, Timeline, WatchBatch};
 use cofferdam_model::{Filter, WallTime};
 use serde_json::json;
 
-use crate::args::{Cli, Command, Format, Options, Range, Selection, filter};
+use crate::args::{Cli, Command, Format, Options, Range, Selection, filter, found};
 use crate::failure::{BadUsage, Outcome};
 use crate::host::Host;
 use crate::screen::Screen;
@@ -51,6 +51,9 @@ pub(crate) fn run(cli: Cli, now: WallTime, screen: Screen, out: &mut dyn Write) 
         }
         Command::Connections { who, what, range } => {
             run.rows::<cofferdam_model::ConnectionRow>(&filter(who, what, range, now)?)
+        }
+        Command::Detections { who, what, range } => {
+            run.rows::<cofferdam_model::DetectionRow>(&found(who, what, range, now)?)
         }
         Command::Denials { who, what, range } => run.rows::<Event>(&filter(who, what.into(), range, now)?),
         Command::Attempts { who, what, range } => {

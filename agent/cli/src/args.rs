@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use cofferdam_model::{Filter, Verdict, WallTime};
+use cofferdam_model::{Filter, Severity, Verdict, WallTime};
 
 use crate::failure::BadUsage;
 use crate::help;
@@ -113,6 +113,16 @@ pub(crate) enum Command {
         who: Who,
         #[command(flatten)]
         what: What,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// What detection rules have found: credentials that are misused
+    #[command(after_help = help::DETECTIONS)]
+    Detections {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        what: Found,
         #[command(flatten)]
         range: Range,
     },
@@ -261,6 +271,24 @@ pub(crate) struct Refused {
     verdict: Option<Verdict>,
 }
 
+/// What, of what rules have found.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filters (text is a glob: *, ?)")]
+pub(crate) struct Found {
+    /// The secret that it is about, with or without its key
+    #[arg(long, value_name = "GLOB")]
+    secret: Option<String>,
+    /// Path of the binary
+    #[arg(long, value_name = "GLOB")]
+    binary: Option<String>,
+    /// At least this bad: info, low, medium, high or critical
+    #[arg(long, value_name = "SEVERITY", value_parser = severity(), hide_possible_values = true)]
+    severity: Option<Severity>,
+    /// Name of the rule
+    #[arg(long, value_name = "GLOB")]
+    rule: Option<String>,
+}
+
 const REFUSED: &[Verdict] = &[Verdict::Denied, Verdict::WouldDeny];
 
 /// When, and how much of it.
@@ -282,6 +310,11 @@ pub(crate) struct Range {
 fn verdict(words: &'static [Verdict]) -> impl TypedValueParser<Value = Verdict> {
     PossibleValuesParser::new(words.iter().map(|verdict| verdict.as_str()))
         .try_map(|word| word.parse::<Verdict>())
+}
+
+/// The same for how bad it is.
+fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::WORDS).try_map(|word| word.parse::<Severity>())
 }
 
 impl Who {
@@ -322,10 +355,18 @@ pub(crate) fn filter(who: Who, what: What, range: Range, now: WallTime) -> Resul
         secret: what.secret,
         binary: what.binary,
         verdict: what.verdict,
+        severity: None,
+        rule: None,
         since,
         until,
         limit: range.limit,
     })
+}
+
+/// The filter that the arguments make for what rules have found, as of `now`.
+pub(crate) fn found(who: Who, what: Found, range: Range, now: WallTime) -> Result<Filter, BadUsage> {
+    let Found { secret, binary, severity, rule } = what;
+    Ok(Filter { severity, rule, ..filter(who, What { secret, binary, verdict: None }, range, now)? })
 }
 
 impl From<Option<String>> for What {

@@ -11,6 +11,7 @@ pub(crate) const MAIN: &str = "\
 Examples:
   cofferdam secrets                          what credentials lie on this node, and who touched them
   cofferdam accesses --since 1h              who touched which secret in the last hour
+  cofferdam detections --since 1h            which credentials were misused, by whom
   cofferdam timeline shop/web-1/app          what that container did, as a process tree
   cofferdam policy status                    which rule is really enforced here, by what, and why
   cofferdam denials --since 1h               what was refused in the last hour, and by which rule
@@ -69,6 +70,18 @@ Examples:
   cofferdam connections --secret 'volume/creds*'   where did those go who had touched it?
   cofferdam connections --container 1f2e3d4c5b6a -o json";
 
+pub(crate) const DETECTIONS: &str = "\
+Newest last, with what has happened below each row. --severity medium also shows what is worse.
+EVIDENCE of -o wide and -o json names the rows that a detection rests on, as the ids of `accesses`,
+`connections` and `attempts`; told is what of them has decided. `cofferdam rules explain NAME` says
+what a rule waits for.
+
+Examples:
+  cofferdam detections --since 1h
+  cofferdam detections --severity high --workload 'shop/*'
+  cofferdam detections --rule 'read-*' -o wide
+  cofferdam detections -o json | jq -r '.rows[] | [.at, .rule, .workload, .secret] | @tsv'";
+
 pub(crate) const DENIALS: &str = "\
 Newest last. VERDICT is denied, or would-deny where the rule only observes; RULE names the policy
 and its rule. What passed by an exception is not here: `attempts`, `accesses` and `connections`
@@ -103,7 +116,7 @@ Examples:
 
 pub(crate) const TIMELINE: &str = "\
 Times are relative to the first event. -o json gives the lists: processes, accesses, connections,
-attempts, audits, losses.
+attempts, audits, detections, losses.
 
 Examples:
   cofferdam timeline shop/web-1/app --since 10m
@@ -115,7 +128,7 @@ Live and best effort: it says what it missed; the other commands have that too. 
 With --strict it exits with 3 if it missed something or the agent lost something meanwhile.
 
 Each line of -o jsonl has an `event`: watching (the first: from here on nothing is missed untold),
-process, access, connection, attempt, audit, loss or missed. The last line has the completeness instead.
+process, access, connection, attempt, audit, detection, loss or missed. The last line has the completeness instead.
 
 Examples:
   cofferdam watch

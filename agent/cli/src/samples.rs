@@ -11,9 +11,12 @@ use cofferdam_model::{
 use serde_json::{Value, json};
 
 // By its path, because the tests of the binary include this file by its own.
+#[path = "samples/detections.rs"]
+mod detections;
 #[path = "samples/enforcement.rs"]
 mod enforcement;
 
+pub use detections::detections;
 pub use enforcement::{attempts, audits, denials};
 
 const BOOT: &str = "0a1b2c3d-1111-2222-3333-444455556666";
@@ -240,8 +243,16 @@ pub fn events() -> Vec<Event> {
     let connections = connections().into_iter().map(Event::from);
     let attempts = attempts().into_iter().map(Event::from);
     let audits = audits().into_iter().filter(|row| row.workload.is_some()).map(Event::from);
+    let detections = detections().into_iter().map(Event::from);
     let losses = losses().into_iter().map(Event::from);
-    processes.chain(accesses).chain(connections).chain(attempts).chain(audits).chain(losses).collect()
+    processes
+        .chain(accesses)
+        .chain(connections)
+        .chain(attempts)
+        .chain(audits)
+        .chain(detections)
+        .chain(losses)
+        .collect()
 }
 
 /// Workloads of the node.
@@ -369,6 +380,7 @@ pub fn status() -> Status {
         ],
         "watchers": 1,
         "memory": { "rss_bytes": 32_715_571, "map_bytes": 12_582_912 },
+        "rules": detections::rules(),
     }))
     .unwrap()
 }

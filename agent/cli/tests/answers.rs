@@ -37,6 +37,10 @@ answers! {
     accesses_none: Well, "accesses", "--workload", "none", "--since", "2026-11-22 04:00", "--verdict", "denied";
     connections: Well, "connections";
     connections_json: Well, "connections", "-o", "json", "--limit", "1";
+    detections: Well, "detections";
+    detections_wide: Well, "detections", "-o", "wide";
+    detections_json: Lossy, "detections", "-o", "json", "--limit", "1";
+    detections_none: Well, "detections", "--workload", "none", "--severity", "high", "--rule", "secret-*";
     denials: Lossy, "denials";
     denials_wide: Well, "denials", "-o", "wide";
     denials_jsonl: Well, "denials", "-o", "jsonl", "--limit", "2";
@@ -64,9 +68,9 @@ answers! {
 fn a_timeline_in_json_gives_its_lists() {
     let timeline: Value =
         serde_json::from_str(&out(Mood::Well, &["timeline", "shop/*", "-o", "json"])).unwrap();
-    let lengths = ["processes", "accesses", "connections", "attempts", "audits", "losses"]
+    let lengths = ["processes", "accesses", "connections", "attempts", "audits", "detections", "losses"]
         .map(|list| timeline[list].as_array().unwrap().len());
-    assert_eq!(lengths, [14, 6, 4, 3, 2, 1]);
+    assert_eq!(lengths, [14, 6, 4, 3, 2, 3, 1]);
     assert_eq!(timeline["completeness"]["complete"], true);
 }
 

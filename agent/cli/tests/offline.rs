@@ -31,6 +31,7 @@ fn a_copied_journal_answers_as_the_agent_does() {
         &["secrets"],
         &["accesses"],
         &["connections"],
+        &["detections"],
         &["denials"],
         &["attempts"],
         &["audit"],
@@ -128,6 +129,12 @@ fn records_ending_in(end: &str) -> Vec<Record> {
                 audit.subject.push_str(end);
                 audit.detail.push_str(end);
             }
+            Record::Detection(found) => {
+                found.rule.push_str(end);
+                found.title.push_str(end);
+                found.secret.as_mut().unwrap().key = Some(format!("password{end}"));
+                found.told[0].value.push_str(end);
+            }
             _ => {}
         }
     }
@@ -141,9 +148,17 @@ fn what_a_terminal_would_obey_is_written_out_and_json_stays_exact() {
     write_all(honest.path(), &records_ending_in("-end"));
     write_all(hostile.path(), &records_ending_in(OBEYED));
     let mut shown = String::new();
-    for command in
-        ["workloads", "secrets", "accesses", "connections", "denials", "attempts", "audit", "timeline"]
-    {
+    for command in [
+        "workloads",
+        "secrets",
+        "accesses",
+        "connections",
+        "detections",
+        "denials",
+        "attempts",
+        "audit",
+        "timeline",
+    ] {
         let question = if command == "timeline" { vec![command, "*"] } else { vec![command] };
         for format in ["table", "wide"] {
             let ask = |dir: &Path| ask(dir, &[question.as_slice(), &["-o", format]].concat());

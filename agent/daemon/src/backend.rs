@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cofferdam_api::{
-    Backend, BackendError, CheckResult, Doctor, Ending, Event, HookState, Live, Rows, Status,
+    Backend, BackendError, CheckResult, Doctor, Ending, Event, HookState, Live, Rows, Status, TimelineParts,
 };
 use cofferdam_journal::Reader;
 use cofferdam_model::{
-    AccessRow, Answer, AttemptRow, AuditRow, BootTime, ConnectionRow, Filter, Peer, SecretRow, WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, BootTime, ConnectionRow, DetectionRow, Filter, Peer, SecretRow,
+    WorkloadRow,
 };
 use cofferdam_sensor::probe::{self, Outcome};
 use cofferdam_sensor::{AttachState, BLIND_SPOTS, HookReport, Tier};
@@ -111,15 +112,19 @@ impl Backend for Answers {
 
     fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {
         let timeline = self.reader()?.timeline(filter).map_err(failed)?;
-        let accesses = self.honest(timeline.accesses);
-        rows.timeline(
-            timeline.processes,
-            accesses,
-            timeline.connections,
-            timeline.attempts,
-            timeline.audits,
-            timeline.losses,
-        )
+        rows.timeline(TimelineParts {
+            processes: timeline.processes,
+            accesses: self.honest(timeline.accesses),
+            connections: timeline.connections,
+            attempts: timeline.attempts,
+            audits: timeline.audits,
+            detections: timeline.detections,
+            losses: timeline.losses,
+        })
+    }
+
+    fn detections(&self, filter: &Filter, rows: &mut Rows<'_, DetectionRow>) -> Result<Ending, BackendError> {
+        rows.answer(self.honest(self.reader()?.detections(filter).map_err(failed)?))
     }
 
     fn attempts(&self, filter: &Filter, rows: &mut Rows<'_, AttemptRow>) -> Result<Ending, BackendError> {

@@ -116,10 +116,12 @@ impl Backlog {
         self.records = kept;
     }
 
-    /// Gives up the oldest events until few enough wait, then the oldest of what else there is but losses.
+    /// Gives up the oldest events until few enough wait, then the oldest of what else there is but losses; what rules
+    /// have found goes last.
     fn shed(&mut self) -> u64 {
         let (mut events, mut counters) = (0, HashMap::new());
-        for expendable in [is_event, |record: &Record| !matches!(record, Record::Loss(_))] {
+        let others: fn(&Record) -> bool = |record| !matches!(record, Record::Loss(_) | Record::Detection(_));
+        for expendable in [is_event, others, is_detection] {
             let mut excess = self.records.len().saturating_sub(LEFT);
             self.records.retain(|record| {
                 let goes = excess > 0 && expendable(record);
@@ -130,7 +132,7 @@ impl Backlog {
                             let lost: &mut u64 = counters.entry(counter).or_default();
                             *lost = total.max(*lost);
                         }
-                        None => events += u64::from(is_event(record)),
+                        None => events += u64::from(is_event(record) || is_detection(record)),
                     }
                 }
                 !goes
@@ -146,6 +148,10 @@ impl Backlog {
 
 fn is_event(record: &Record) -> bool {
     matches!(record, Record::Access(_) | Record::Connection(_) | Record::Process(_) | Record::Exit { .. })
+}
+
+fn is_detection(record: &Record) -> bool {
+    matches!(record, Record::Detection(_))
 }
 
 /// The counter that a record is of, and its total.

@@ -82,6 +82,7 @@ pub fn make(parts: &Parts<'_>) -> Status {
         journal: journal(parts),
         sources: sources(pipeline, parts.cri, parts.guarding),
         watchers: 0,
+        rules: Vec::new(),
         memory: Memory { rss_bytes: host::resident_bytes(), map_bytes: pipeline.tables.bytes() },
     }
 }

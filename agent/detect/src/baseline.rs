@@ -37,9 +37,15 @@ impl Baseline {
     }
 
     /// Whether a read is usual; it is from now on.
-    pub fn read(&mut self, access: &Access, workload: Option<&Workload>, program: Option<&Process>) -> Before {
+    pub fn read(
+        &mut self,
+        access: &Access,
+        workload: Option<&Workload>,
+        program: Option<&Process>,
+    ) -> Before {
         let reader = program.and_then(reader);
-        let secret = format!("{}/{}", access.secret.display_name(), access.secret.key.as_deref().unwrap_or(""));
+        let secret =
+            format!("{}/{}", access.secret.display_name(), access.secret.key.as_deref().unwrap_or(""));
         let is_allowed = access.verdict != Verdict::Denied;
         let Some((habits, before)) = self.habits(workload, access.first) else { return Before::default() };
         let Some(reader) = reader else { return before };
@@ -59,7 +65,9 @@ impl Baseline {
     /// Whether a destination is usual; it is from now on.
     pub fn connected(&mut self, connection: &Connection, workload: Option<&Workload>) -> Before {
         let is_allowed = connection.verdict != Verdict::Denied;
-        let Some((habits, before)) = self.habits(workload, connection.first) else { return Before::default() };
+        let Some((habits, before)) = self.habits(workload, connection.first) else {
+            return Before::default();
+        };
         let Some(address) = connection.destination else { return before };
         let what = (address, connection.port);
         let known = habits.destinations.contains(&what);
@@ -116,7 +124,9 @@ pub fn stable_name(workload: &Workload) -> Option<String> {
         }
         WorkloadKind::Container { container_id, .. } => match &workload.image {
             Some(image) => Some(format!("image:{}", image.name)),
-            None => Some(format!("container:{}", workload.container.as_deref().unwrap_or(container_id.as_str()))),
+            None => {
+                Some(format!("container:{}", workload.container.as_deref().unwrap_or(container_id.as_str())))
+            }
         },
         WorkloadKind::Unit { unit } => Some(format!("unit:{unit}")),
         WorkloadKind::Host => Some("host".to_owned()),

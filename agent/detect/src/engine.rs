@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use cofferdam_model::{
-    BootTime, Detection, EventId, ProcessKey, Record, SecretRef, Told, WorkloadId,
-};
+use cofferdam_model::{BootTime, Detection, EventId, ProcessKey, Record, SecretRef, Told, WorkloadId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::baseline::Baseline;
@@ -133,7 +131,7 @@ impl Engine {
                 Record::Access(access) => self.event(Happened::Access(access), &mut found),
                 Record::Connection(connection) => self.event(Happened::Connection(connection), &mut found),
                 Record::Attempt(attempt) => self.event(Happened::Attempt(attempt), &mut found),
-                Record::Secret { .. } | Record::Audit(_) | Record::Loss(_) => {}
+                Record::Secret { .. } | Record::Audit(_) | Record::Detection(_) | Record::Loss(_) => {}
             }
         }
         found
@@ -191,7 +189,9 @@ impl Rule {
 impl Running {
     fn saw(&mut self, seen: &Seen<'_>, group: Group, groups_max: usize) -> Option<Detection> {
         let complete = match &self.rule.more {
-            More::Nothing => self.holds_first(seen).then(|| Waiting::default().with(seen, self.told_by(seen))),
+            More::Nothing => {
+                self.holds_first(seen).then(|| Waiting::default().with(seen, self.told_by(seen)))
+            }
             More::Then(_) => self.follows(seen, group, groups_max),
             More::Count { of, at_least, within } => {
                 self.counted(seen, group, (*of, *at_least, *within), groups_max)
@@ -248,7 +248,8 @@ impl Running {
         while waiting.times.front().is_some_and(|(at, ..)| seen.at().since(*at) > within) {
             waiting.times.pop_front();
         }
-        let again = of == Counted::Secrets && waiting.times.iter().any(|(.., secret)| *secret == secret_of(seen));
+        let again =
+            of == Counted::Secrets && waiting.times.iter().any(|(.., secret)| *secret == secret_of(seen));
         if !again {
             waiting.times.push_back((seen.at(), seen.id(), secret_of(seen)));
         }
@@ -275,7 +276,13 @@ impl Running {
         }
     }
 
-    fn found(&mut self, seen: &Seen<'_>, group: Group, complete: Waiting, groups_max: usize) -> Option<Detection> {
+    fn found(
+        &mut self,
+        seen: &Seen<'_>,
+        group: Group,
+        complete: Waiting,
+        groups_max: usize,
+    ) -> Option<Detection> {
         let last = self.told.get(&group).copied().unwrap_or_default();
         if last.at.is_some_and(|at| seen.at().since(at) < self.rule.every) {
             self.counters.withheld += 1;
@@ -304,6 +311,7 @@ impl Running {
             workload: seen.workload_id(),
             process: seen.process(),
             exec: seen.exec(),
+            uid: seen.uid(),
             secret: complete.secret,
             evidence,
             told: complete.told,

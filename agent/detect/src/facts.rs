@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use cofferdam_model::{
-    Access, AccessKind, AccessMode, Attempt, AttemptKind, BinaryOrigin, BootTime, Connection, EventId, Process,
-    ProcessKey, Protocol, SecretKind, TargetRelation, Verdict, Workload, WorkloadId,
+    Access, AccessKind, AccessMode, Attempt, AttemptKind, BinaryOrigin, BootTime, Connection, EventId,
+    Process, ProcessKey, Protocol, SecretKind, TargetRelation, Verdict, Workload, WorkloadId,
 };
 
 use crate::condition::{Field, Type, Value, Values};
@@ -130,6 +130,15 @@ impl<'e> Seen<'e> {
         }
     }
 
+    /// Its user on the host, where the event tells it.
+    pub fn uid(&self) -> Option<u32> {
+        match self.happened {
+            Happened::Access(it) => it.uid,
+            Happened::Connection(it) => it.uid,
+            Happened::Attempt(it) => it.uid,
+        }
+    }
+
     fn access(&self) -> Option<&'e Access> {
         if let Happened::Access(it) = self.happened { Some(it) } else { None }
     }
@@ -226,11 +235,8 @@ const COMMON: &[Fact] = facts! {
     "process.exec_session": Bool = "it came in after the container's start: `kubectl exec`, `docker exec`, `nsenter`",
         |it| it.program?.exec_session.map(Value::Bool);
     "process.runtime": Bool = "it is the container's runtime", |it| Some(Value::Bool(it.program?.runtime));
-    "process.uid": Int = "its user on the host", |it| Some(Value::Int(match it.happened {
-        Happened::Access(it) => it.uid,
-        Happened::Connection(it) => it.uid,
-        Happened::Attempt(it) => it.uid,
-    }.or(it.program.map(|program| program.uid))?.into()));
+    "process.uid": Int = "its user on the host",
+        |it| Some(Value::Int(it.uid().or(it.program.map(|program| program.uid))?.into()));
 };
 
 const ACCESS: &[Fact] = facts! {
@@ -268,8 +274,14 @@ fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(it) => {
             let [a, b, ..] = it.octets();
-            it.is_loopback() || it.is_private() || it.is_link_local() || it.is_unspecified() || a == 100 && b & 0xc0 == 64
+            it.is_loopback()
+                || it.is_private()
+                || it.is_link_local()
+                || it.is_unspecified()
+                || a == 100 && b & 0xc0 == 64
         }
-        IpAddr::V6(it) => it.is_loopback() || it.is_unspecified() || it.is_unique_local() || it.is_unicast_link_local(),
+        IpAddr::V6(it) => {
+            it.is_loopback() || it.is_unspecified() || it.is_unique_local() || it.is_unicast_link_local()
+        }
     }
 }

@@ -64,10 +64,15 @@ impl Checker<'_> {
         }
         for technique in &spec.technique {
             if !is_technique(&technique.value) {
-                self.refuse(technique.at, "spec.technique", "is no ATT&CK technique; one is T1552 or T1552.001");
+                self.refuse(
+                    technique.at,
+                    "spec.technique",
+                    "is no ATT&CK technique; one is T1552 or T1552.001",
+                );
             }
         }
-        let severity = self.word("spec.severity", &spec.severity, |text| text.parse::<Severity>().ok(), Severity::WORDS);
+        let severity =
+            self.word("spec.severity", &spec.severity, |text| text.parse::<Severity>().ok(), Severity::WORDS);
         let first = self.step("spec", &spec.on, &spec.when);
         let more = self.more(spec);
         let by = self.by(spec);
@@ -76,9 +81,12 @@ impl Checker<'_> {
             None => Some(EVERY),
         };
         let contain = match &spec.response.contain {
-            Some(contain) => {
-                self.word("spec.response.contain", contain, |text| text.parse::<Contain>().ok(), Contain::WORDS)
-            }
+            Some(contain) => self.word(
+                "spec.response.contain",
+                contain,
+                |text| text.parse::<Contain>().ok(),
+                Contain::WORDS,
+            ),
             None => Some(Contain::None),
         };
         Some(Rule {
@@ -110,7 +118,11 @@ impl Checker<'_> {
     ) -> Option<T> {
         let found = of(&word.value);
         if found.is_none() {
-            self.refuse(word.at, field, format!("is `{}`; it must be one of {}", word.value, words.join(", ")));
+            self.refuse(
+                word.at,
+                field,
+                format!("is `{}`; it must be one of {}", word.value, words.join(", ")),
+            );
         }
         found
     }
@@ -192,7 +204,8 @@ impl Checker<'_> {
 
 /// `T1552` or `T1552.001`.
 fn is_technique(text: &str) -> bool {
-    let digits = |text: &str, number: usize| text.len() == number && text.bytes().all(|it| it.is_ascii_digit());
+    let digits =
+        |text: &str, number: usize| text.len() == number && text.bytes().all(|it| it.is_ascii_digit());
     let Some(text) = text.strip_prefix('T') else { return false };
     match text.split_once('.') {
         Some((technique, part)) => digits(technique, 4) && digits(part, 3),

@@ -64,7 +64,9 @@ impl World {
     fn tree_of_child(&self, child: &Process) -> EventId {
         let parent = child.parent_exec.and_then(|exec| self.programs.get(&exec));
         parent
-            .filter(|it| it.workload == child.workload && it.exec_session == child.exec_session && !it.runtime)
+            .filter(|it| {
+                it.workload == child.workload && it.exec_session == child.exec_session && !it.runtime
+            })
             .and_then(|it| self.trees.get(&it.key).copied())
             .unwrap_or(child.exec)
     }

@@ -109,6 +109,12 @@ impl<'r, 's> Columns<'r, 's> {
         Ok(self.row.get_ref(self.next - 1)?.as_str_or_null()?)
     }
 
+    /// A list that is stored as JSON.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
+        self.next += 1;
+        from_json(self.row.get_ref(self.next - 1)?.as_str()?)
+    }
+
     /// One of the model's words.
     pub(crate) fn word<T>(&mut self) -> Result<T>
     where

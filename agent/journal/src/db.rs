@@ -14,14 +14,19 @@ use crate::error::Doing;
 use crate::segment::{SegmentFile, remove_database};
 
 /// Version of `schema.sql`, kept in `user_version`.
-pub(crate) const SCHEMA_VERSION: i64 = 2;
-/// The one before: no rules, attempts and audits. Such files are read, and shed, but no rows are added.
-const FORMER_VERSION: i64 = 1;
+pub(crate) const SCHEMA_VERSION: i64 = 3;
+/// Those before: without detections, and the first without rules, attempts and audits as well. Such files are read, and
+/// shed, but no rows are added.
+const FORMER_VERSIONS: std::ops::RangeInclusive<i64> = WITHOUT_RULES..=2;
+/// The first version.
+const WITHOUT_RULES: i64 = 1;
 /// "Cofd" in `application_id`, so that `file` and we know whose it is.
 const APPLICATION_ID: i64 = 0x436f_6664;
 const SCHEMA: &str = include_str!("schema.sql");
-/// Tables that a file of [`FORMER_VERSION`] lacks.
+/// Tables that a file [`WITHOUT_RULES`] lacks.
 const ENFORCEMENT: &str = include_str!("enforcement.sql");
+/// The table that all of [`FORMER_VERSIONS`] lack.
+const DETECTION: &str = include_str!("detection.sql");
 /// How long a statement waits for another connection's lock before it gives up.
 const BUSY: Duration = Duration::from_secs(2);
 /// The same where the writer can as well come back later: it must not keep the next batch waiting for a question.
@@ -61,7 +66,7 @@ fn make(
     conn.pragma_update(None, "auto_vacuum", "incremental")?;
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     conn.execute_batch(&format!(
-        "BEGIN; {ENFORCEMENT} {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        "BEGIN; {ENFORCEMENT} {DETECTION} {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
     ))?;
     conn.execute("INSERT INTO segment (one, opened_ns) VALUES (1, ?1)", [opened.as_nanos()])?;
     fill(&conn)?;
@@ -110,7 +115,9 @@ pub(crate) fn check_version(conn: &Connection, path: &Path) -> Result<(), Error>
     let found = read("user_version").doing("read the journal segment", path)?;
     match (application, found) {
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
-        (APPLICATION_ID, FORMER_VERSION) => read_as_present(conn).doing("read the journal segment", path),
+        (APPLICATION_ID, found) if FORMER_VERSIONS.contains(&found) => {
+            read_as_present(conn, found).doing("read the journal segment", path)
+        }
         (APPLICATION_ID, found) if found > SCHEMA_VERSION => {
             Err(Error::NewerSchema { path: path.to_owned(), found, known: SCHEMA_VERSION })
         }
@@ -119,9 +126,14 @@ pub(crate) fn check_version(conn: &Connection, path: &Path) -> Result<(), Error>
 }
 
 /// Names of the connection's own go before those of the file.
-fn read_as_present(conn: &Connection) -> rusqlite::Result<()> {
+fn read_as_present(conn: &Connection, found: i64) -> rusqlite::Result<()> {
+    let empty = |tables: &str| conn.execute_batch(&tables.replace("CREATE TABLE", "CREATE TEMP TABLE"));
     conn.pragma_update(None, "temp_store", "memory")?;
-    conn.execute_batch(&ENFORCEMENT.replace("CREATE TABLE", "CREATE TEMP TABLE"))?;
+    empty(DETECTION)?;
+    if found != WITHOUT_RULES {
+        return Ok(());
+    }
+    empty(ENFORCEMENT)?;
     conn.execute_batch(
         "CREATE TEMP VIEW decision AS SELECT *, NULL AS rule, 0 AS exception FROM main.decision",
     )
@@ -132,7 +144,8 @@ fn read_as_present(conn: &Connection) -> rusqlite::Result<()> {
 pub(crate) fn is_former(file: &SegmentFile) -> bool {
     let version =
         |conn: Connection| conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-    open_existing(&file.path).is_ok_and(|conn| version(conn).is_ok_and(|found| found == FORMER_VERSION))
+    open_existing(&file.path)
+        .is_ok_and(|conn| version(conn).is_ok_and(|found| FORMER_VERSIONS.contains(&found)))
 }
 
 /// Reads the whole file once; what SQLite finds wrong comes back as its own error for a corrupt file.
@@ -151,9 +164,18 @@ pub(crate) fn quick_check(conn: &Connection, path: &Path) -> Result<(), Error> {
 pub(crate) fn glance(file: &SegmentFile) -> Result<(), Error> {
     look_at_log(&file.path)?;
     let conn = open_to_read(file)?;
-    for table in
-        ["boots", "coverage", "workload", "process", "secret", "access", "connection", "attempt", "audit"]
-    {
+    for table in [
+        "boots",
+        "coverage",
+        "workload",
+        "process",
+        "secret",
+        "access",
+        "connection",
+        "attempt",
+        "audit",
+        "detection",
+    ] {
         let sql = format!("SELECT count(*) FROM (SELECT * FROM {table} LIMIT 1)");
         conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).doing("read the journal segment", &file.path)?;
     }
@@ -254,6 +276,7 @@ mod tests {
             ("SELECT total FROM access WHERE boot = 1 AND id = 2", "PRIMARY KEY (boot=? AND id=?)"),
             ("SELECT * FROM access WHERE boot = 1 AND workload = 2", "access_by_workload"),
             ("SELECT * FROM attempts WHERE workload = 'x'", "attempt_by_workload (boot=? AND workload=?)"),
+            ("SELECT * FROM detection WHERE boot = 1 AND rule = 'x' AND event = 2", "PRIMARY KEY"),
             ("SELECT * FROM process WHERE boot = 1 AND pid = 2 AND start_boot_ns = 3", "process_by_pid"),
             ("SELECT * FROM process WHERE boot = 1 AND workload = 2", "process_by_workload"),
             (

@@ -1,7 +1,7 @@
 -- One segment of a Cofferdam journal. Times named *_boot_ns are nanoseconds since boot (CLOCK_BOOTTIME); add
 -- boots.booted_ns for the wall clock. The views at the end do that and join the names: start with
 --     SELECT * FROM accesses;   SELECT * FROM connections;   SELECT * FROM attempts;
---     SELECT * FROM processes;  SELECT * FROM audits;
+--     SELECT * FROM processes;  SELECT * FROM audits;       SELECT * FROM detections;
 -- Ids, inode and cgroup numbers are unsigned 64-bit numbers stored in SQLite's signed ones.
 
 CREATE TABLE segment (
@@ -245,6 +245,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('connection', 'connection_refused', '100 50'),
     ('attempt', 'attempt', '10000 5000 1'),
     ('attempt', 'attempt_by_workload', '10000 5000 100'),
+    ('detection', 'detection', '1000 500 50 1'),
     ('process', 'process', '100000 50000 1'),
     ('process', 'process_by_workload', '100000 50000 100'),
     ('process', 'process_by_pid', '100000 50000 2 1'),
@@ -325,6 +326,31 @@ SELECT strftime('%Y-%m-%dT%H:%M:%S', (b.booted_ns + a.at_boot_ns) / 1000000000, 
        a.by_uid, a.by_pid, a.detail, b.boot_id
 FROM audit a
 JOIN boots b ON b.boot = a.boot;
+
+CREATE VIEW detections AS
+SELECT printf('%s-%x/%s', substr(b.boot_id, 1, 8), d.event, d.rule) AS id,
+       strftime('%Y-%m-%dT%H:%M:%S', (b.booted_ns + d.at_boot_ns) / 1000000000, 'unixepoch')
+           || printf('.%09dZ', (b.booted_ns + d.at_boot_ns) % 1000000000) AS at,
+       b.booted_ns + d.at_boot_ns AS at_ns,
+       d.rule, d.title, d.severity, d.techniques,
+       w.name AS workload, w.namespace, w.pod, w.container, w.container_id,
+       p.binary, p.origin AS binary_origin, d.pid, coalesce(d.uid, p.uid) AS uid, p.exec_session,
+       s.display AS secret, s.key, s.kind AS secret_kind,
+       (SELECT json_group_array(printf('%s-%x', substr(b.boot_id, 1, 8), e.value))
+        FROM json_each(d.evidence) e) AS evidence,
+       (SELECT json_group_array(json_object(
+            'event', printf('%s-%x', substr(b.boot_id, 1, 8), t.value ->> 'event'),
+            'field', t.value ->> 'field', 'value', t.value ->> 'value'))
+        FROM json_each(d.told) t) AS told,
+       d.withheld, d.contain, d.revoke, b.boot_id
+FROM detection d
+JOIN boots b ON b.boot = d.boot
+LEFT JOIN secret s ON s.id = d.secret
+LEFT JOIN process p ON p.boot = d.boot AND p.exec = d.exec
+LEFT JOIN workload w ON w.boot = d.boot AND w.workload = d.workload AND w.valid_from_boot_ns = coalesce(
+    (SELECT max(v.valid_from_boot_ns) FROM workload v
+     WHERE v.boot = d.boot AND v.workload = d.workload AND v.valid_from_boot_ns <= d.at_boot_ns),
+    (SELECT min(v.valid_from_boot_ns) FROM workload v WHERE v.boot = d.boot AND v.workload = d.workload));
 
 CREATE VIEW processes AS
 SELECT printf('%s-%x', substr(b.boot_id, 1, 8), p.exec) AS id,

@@ -1,4 +1,4 @@
-//! A journal that an agent of the former schema has left: it is read on, and followed by segments of the present one.
+//! A journal that an agent of a former schema has left: it is read on, and followed by segments of the present one.
 
 #![allow(clippy::allow_attributes, clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
@@ -75,9 +75,11 @@ fn it_answers_every_question_without_rules_attempts_and_acts() {
     assert_eq!(reader.connections(&Filter::default()).unwrap().rows.len(), 1);
     let pod = Filter { pod: Some("checkout-0".to_owned()), ..Filter::default() };
     for filter in [Filter::default(), pod] {
-        for answer in
-            [reader.attempts(&filter).unwrap().completeness, reader.audits(&filter).unwrap().completeness]
-        {
+        for answer in [
+            reader.attempts(&filter).unwrap().completeness,
+            reader.audits(&filter).unwrap().completeness,
+            reader.detections(&filter).unwrap().completeness,
+        ] {
             assert!(answer.complete, "{:?}", answer.reasons);
         }
         assert_eq!(reader.denials(&filter).unwrap().accesses.rows.len(), 0);
@@ -95,12 +97,12 @@ fn the_next_agent_goes_on_in_a_new_segment_and_counts_on() {
         let mut counted = access(1, 101, 10, volume("creds", "k"));
         counted.total = 5;
         append(&mut journal, &[Record::Access(counted), Record::Attempt(attempt(1, 101, 10, "/tmp/x"))]);
-        assert_eq!(versions(dir.path()), [1, 2]);
+        assert_eq!(versions(dir.path()), [1, 3]);
         journal.look_after().unwrap();
         drop(journal);
         let mut journal = open(dir.path());
         append(&mut journal, &[Record::Attempt(attempt(2, 101, 10, "/tmp/x"))]);
-        assert_eq!(versions(dir.path()), [1, 2], "the new one is gone on with");
+        assert_eq!(versions(dir.path()), [1, 3], "the new one is gone on with");
         let reader = reader(dir.path());
         let rows = reader.accesses(&Filter::default()).unwrap().rows;
         assert_eq!((rows.len(), rows[0].count), (1, 5));
@@ -133,4 +135,41 @@ fn its_rows_are_shed_like_others() {
         let cause = if quota.is_some() { ShedCause::Size } else { ShedCause::Quota };
         assert!(!causes.is_empty() && causes.iter().all(|found| *found == cause), "{causes:?}");
     }
+}
+
+/// Takes from a journal what its schema had not yet when it had rules, but no detections.
+fn make_second(dir: &Path) {
+    let mut journal = open(dir);
+    journal.begin_coverage(&clock(), &boot(), at(1), &["file_open".to_owned()]).unwrap();
+    let records = [
+        Record::Workload(container(101, "checkout")),
+        Record::Process(program(10, 101, "/usr/bin/checkout")),
+        Record::Attempt(attempt(1, 101, 10, "/tmp/x")),
+        Record::Audit(audit(3, AuditKind::PolicyApplied, "shop/web")),
+    ];
+    journal.append_seen(&clock(), &boot(), &records, at(30)).unwrap();
+    drop(journal);
+    let mut paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let path = paths.find(|path| path.extension().is_some_and(|end| end == "sqlite")).unwrap();
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.execute_batch("DROP VIEW detections; DROP TABLE detection; PRAGMA user_version = 2;").unwrap();
+}
+
+#[test]
+fn a_journal_without_detections_is_read_and_gone_on_with() {
+    let dir = quick_dir();
+    make_second(dir.path());
+    for _ in 0..2 {
+        let reader = reader(dir.path());
+        assert_eq!(reader.attempts(&Filter::default()).unwrap().rows.len(), 1);
+        assert_eq!(reader.audits(&Filter::default()).unwrap().rows.len(), 1);
+        let found = reader.detections(&Filter::default()).unwrap();
+        assert!(found.rows.is_empty() && found.completeness.complete, "{:?}", found.completeness.reasons);
+    }
+    let mut journal = open(dir.path());
+    append(&mut journal, &[Record::Detection(Box::new(detection(1, 101, 10, "secret-sweep")))]);
+    assert_eq!(versions(dir.path()), [2, 3]);
+    let found = reader(dir.path()).detections(&Filter::default()).unwrap().rows;
+    assert_eq!(found[0].workload.as_deref(), Some("shop/checkout-0/checkout"));
+    assert_eq!(found[0].binary.as_deref(), Some("/usr/bin/checkout"));
 }

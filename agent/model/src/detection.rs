@@ -74,6 +74,8 @@ pub struct Detection {
     pub process: Option<ProcessKey>,
     /// What it ran.
     pub exec: Option<EventId>,
+    /// Its host user, where the event tells it; else the program's.
+    pub uid: Option<u32>,
     /// The secret that it is about, if it is about one.
     pub secret: Option<SecretRef>,
     /// The events that it rests on, in their order.

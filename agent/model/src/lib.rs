@@ -1,4 +1,5 @@
-//! The words of Cofferdam as types: workloads, secrets, processes, accesses, connections, attempts, losses.
+//! The words of Cofferdam as types: workloads, secrets, processes, accesses, connections, attempts, detections,
+//! losses.
 //!
 //! Pure data: nothing in this crate does I/O, knows a kernel layout or holds a credential's value.
 
@@ -41,7 +42,8 @@ pub use process::{BinaryOrigin, Executable, Process, ProcessKey};
 pub use query::{Answer, Filter};
 pub use record::Record;
 pub use rows::{
-    AccessRow, AttemptRow, AuditRow, ConnectionRow, LossRow, ProcessRow, SecretRow, TargetRow, WorkloadRow,
+    AccessRow, AttemptRow, AuditRow, ConnectionRow, DetectionRow, LossRow, ProcessRow, SecretRow, TargetRow,
+    ToldRow, WorkloadRow,
 };
 pub use secret::{SecretKind, SecretRef};
 pub use time::{BootTime, Clock, WallTime};

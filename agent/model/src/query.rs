@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Completeness, Verdict, WallTime};
+use crate::{Completeness, Severity, Verdict, WallTime};
 
 /// What to look for. Every field narrows; text fields are globs (`*`, `?`), matched case-sensitively.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct Filter {
     pub binary: Option<String>,
     /// Verdict.
     pub verdict: Option<Verdict>,
+    /// Of detections, those that are at least this bad.
+    pub severity: Option<Severity>,
+    /// Of detections, those of rules with such a name.
+    pub rule: Option<String>,
     /// What happened at or after this.
     pub since: Option<WallTime>,
     /// What happened before this.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, Attempt, Audit, BootTime, Connection, EventId, Loss, Process, ProcessKey, SecretRef, Workload,
-    WorkloadId,
+    Access, Attempt, Audit, BootTime, Connection, Detection, EventId, Loss, Process, ProcessKey, SecretRef,
+    Workload, WorkloadId,
 };
 
 /// One entry for the journal. Records refer to each other by id, so that names may arrive late: a later record
@@ -46,6 +46,8 @@ pub enum Record {
     Attempt(Attempt),
     /// Something was done to the enforcement, or by it.
     Audit(Audit),
+    /// A rule has found something.
+    Detection(Box<Detection>),
     /// Events were lost.
     Loss(Loss),
 }

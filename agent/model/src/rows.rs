@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccessKind, AccessMode, AttemptKind, AuditKind, BinaryOrigin, BootId, DeniedBy, EnforcedBy, LossReason,
-    Peer, Protocol, SecretKind, TargetRelation, Verdict, WallTime,
+    AccessKind, AccessMode, AttemptKind, AuditKind, BinaryOrigin, BootId, Contain, DeniedBy, EnforcedBy,
+    LossReason, Peer, Protocol, SecretKind, Severity, TargetRelation, Verdict, WallTime,
 };
 
 /// The process whose environment or memory was read.
@@ -252,6 +252,74 @@ pub struct AuditRow {
     pub by: Option<Peer>,
     /// In words.
     pub detail: String,
+    /// Boot.
+    pub boot_id: BootId,
+}
+
+/// What a rule's condition asked of an event, and what it was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldRow {
+    /// Id of the event's row.
+    pub event: String,
+    /// The field.
+    pub field: String,
+    /// What it was.
+    pub value: String,
+}
+
+/// A row of `cofferdam detections`: what a rule has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DetectionRow {
+    /// `<id of the row that completed it>/<rule>`.
+    pub id: String,
+    /// When it was complete.
+    pub at: WallTime,
+    /// The rule.
+    pub rule: String,
+    /// What has happened, in a sentence.
+    pub title: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// MITRE ATT&CK techniques.
+    pub techniques: Vec<String>,
+    /// Stable workload name.
+    pub workload: Option<String>,
+    /// Kubernetes namespace.
+    pub namespace: Option<String>,
+    /// Pod name.
+    pub pod: Option<String>,
+    /// Container name.
+    pub container: Option<String>,
+    /// Container id.
+    pub container_id: Option<String>,
+    /// Binary as named at exec: of the process that completed it.
+    pub binary: Option<String>,
+    /// Where the binary comes from.
+    pub binary_origin: BinaryOrigin,
+    /// Host thread-group id.
+    pub pid: Option<u32>,
+    /// Birth of the process.
+    pub process_start: Option<WallTime>,
+    /// Host user id.
+    pub uid: Option<u32>,
+    /// Entered after the container's first process ran.
+    pub exec_session: Option<bool>,
+    /// Display name of the secret that it is about.
+    pub secret: Option<String>,
+    /// Kind of the secret.
+    pub secret_kind: Option<SecretKind>,
+    /// Key within the secret.
+    pub key: Option<String>,
+    /// Ids of the rows that it rests on, in their order.
+    pub evidence: Vec<String>,
+    /// What of them has decided.
+    pub told: Vec<ToldRow>,
+    /// How often the same was found and not told since the last time.
+    pub withheld: u64,
+    /// What the rule wants denied at once.
+    pub contain: Contain,
+    /// Whether the rule wants the credential revoked.
+    pub revoke: bool,
     /// Boot.
     pub boot_id: BootId,
 }

@@ -9,6 +9,8 @@ mod tests;
 mod words;
 
 pub(crate) use rows::Chunk;
+#[cfg(test)]
+pub(crate) use tests::{access, detection};
 
 use cofferdam_model::ParseIdError;
 

@@ -1,18 +1,18 @@
 //! Which fields the messages have, and how rows are put into replies.
 
 use cofferdam_model::{
-    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, Filter, LossRow, Peer, ProcessRow,
-    SecretRow, TargetRow, WorkloadRow,
+    AccessRow, AttemptRow, AuditRow, Completeness, ConnectionRow, DetectionRow, Filter, LossRow, Peer,
+    ProcessRow, SecretRow, TargetRow, ToldRow, WorkloadRow,
 };
 
 use super::{Malformed, Problem, Wire, wire};
 use crate::{
-    BlindSpot, Check, Counter, Doctor, Ending, Event, HookEvents, HookReport, JournalStatus, Memory, Program,
-    Ring, Source, Status, TableFill, WorkloadCount, proto,
+    BlindSpot, Check, Counter, DetectionRule, Doctor, Ending, Event, HookEvents, HookReport, JournalStatus,
+    Memory, Program, Ring, Source, Status, TableFill, WorkloadCount, proto,
 };
 
 wire! {
-    Filter { workload, namespace, pod, container, secret, binary, verdict, since, until, limit }
+    Filter { workload, namespace, pod, container, secret, binary, verdict, since, until, limit, severity, rule }
     Ending { since, until, completeness }
     Completeness { complete, lost, over_budget, unknown_workloads, seen_since, sources, reasons }
     TargetRow { relation, pid, process_start, workload, binary }
@@ -33,6 +33,11 @@ wire! {
         object_origin, verdict, denied_by, enforced_by, policy, rule, exception, generation,
     }
     AuditRow { at, what, subject, workload, by, detail, boot_id }
+    DetectionRow {
+        id, at, rule, title, severity, techniques, workload, namespace, pod, container, container_id, binary,
+        binary_origin, pid, process_start, uid, exec_session, secret, secret_kind, key, evidence, told, withheld, contain, revoke, boot_id,
+    }
+    ToldRow { event, field, value }
     Peer { uid, pid }
     ProcessRow {
         id, parent, began, ended, workload, pid, process_start, ppid, uid, binary, binary_inode, binary_origin,
@@ -49,7 +54,10 @@ wire! {
     LossRow { since, until, hook, workload, reason, count }
     Status {
         agent_version, abi_version, node, cluster, pid, started, ready, tier, boot_id, programs, rings, events,
-        counters, losses, over_budget, tables, journal, sources, watchers, memory,
+        counters, losses, over_budget, tables, journal, sources, watchers, memory, rules,
+    }
+    DetectionRule {
+        name, file, severity, techniques, contain, revoke, off, found, withheld, undecided, cut, forgotten,
     }
     Program { name, attach_point, attached }
     Ring { name, bytes }
@@ -77,6 +85,7 @@ impl Wire for Event {
             Self::Connection(row) => Kind::Connection(row.encode()),
             Self::Attempt(row) => Kind::Attempt(row.encode()),
             Self::Audit(row) => Kind::Audit(row.encode()),
+            Self::Detection(row) => Kind::Detection(row.encode()),
             Self::Loss(row) => Kind::Loss(row.encode()),
         };
         proto::Event { event: Some(event) }
@@ -90,6 +99,7 @@ impl Wire for Event {
             Some(Kind::Connection(row)) => ConnectionRow::decode(row).map(Self::from),
             Some(Kind::Attempt(row)) => AttemptRow::decode(row).map(Self::from),
             Some(Kind::Audit(row)) => AuditRow::decode(row).map(Self::from),
+            Some(Kind::Detection(row)) => DetectionRow::decode(row).map(Self::from),
             Some(Kind::Loss(row)) => LossRow::decode(row).map(Self::from),
             None => Err(Malformed { message: "Event", field: "event", problem: Problem::Absent }),
         }
@@ -128,6 +138,7 @@ chunk! {
     ConnectionRow in ConnectionsReply,
     AttemptRow in AttemptsReply,
     AuditRow in AuditsReply,
+    DetectionRow in DetectionsReply,
     Event in TimelineReply,
     WorkloadRow in WorkloadsReply,
     SecretRow in SecretsReply,

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use cofferdam_model::{
-    AccessKind, AccessRow, AttemptRow, AuditKind, AuditRow, BinaryOrigin, Completeness, Filter, LossRow,
-    Peer, SecretKind, Verdict, WallTime, WorkloadRow,
+    AccessKind, AccessRow, AttemptRow, AuditKind, AuditRow, BinaryOrigin, Completeness, DetectionRow, Filter,
+    LossRow, Peer, SecretKind, Severity, Verdict, WallTime, WorkloadRow,
 };
 use proptest::prelude::*;
 use prost::Message as _;
@@ -46,6 +46,8 @@ fn every_word_travels() {
     words_travel::<AccessKind>();
     words_travel::<cofferdam_model::AttemptKind>();
     words_travel::<cofferdam_model::AuditKind>();
+    words_travel::<Severity>();
+    words_travel::<cofferdam_model::Contain>();
     words_travel::<cofferdam_model::AccessMode>();
     words_travel::<cofferdam_model::TargetRelation>();
     words_travel::<BinaryOrigin>();
@@ -89,6 +91,40 @@ fn attempt(origin: Option<BinaryOrigin>) -> AttemptRow {
         "rule": "ex", "exception": false, "generation": 3
     }))
     .unwrap()
+}
+
+/// What a rule has found; the tests of the matcher use it too.
+pub(crate) fn detection() -> DetectionRow {
+    serde_json::from_value(serde_json::json!({
+        "id": "0a1b2c3d-1f/secret-sweep", "at": "2026-11-22T05:00:00.000000001Z", "rule": "secret-sweep",
+        "title": "Processes of one origin went through many secrets", "severity": "high",
+        "techniques": ["T1552.001", "T1083"], "workload": "shop/web-1/app", "namespace": "shop", "pod": "web-1",
+        "container": "app", "container_id": "c0ffee", "binary": "/usr/bin/python3",
+        "binary_origin": "written", "pid": 4242, "process_start": "2026-11-22T04:59:59Z", "uid": 1000,
+        "exec_session": false, "secret": "volume/creds", "secret_kind": "secret-volume", "key": "password",
+        "evidence": ["0a1b2c3d-1e", "0a1b2c3d-1f"],
+        "told": [{ "event": "0a1b2c3d-1f", "field": "access.usual", "value": "false" }], "withheld": 2,
+        "contain": "workload", "revoke": true, "boot_id": "0a1b2c3d-1111-2222-3333-444455556666"
+    }))
+    .unwrap()
+}
+
+#[test]
+fn detections_travel_with_every_field_and_without() {
+    travels(&detection());
+    let bare = DetectionRow {
+        secret: None,
+        secret_kind: None,
+        key: None,
+        pid: None,
+        process_start: None,
+        exec_session: None,
+        evidence: Vec::new(),
+        told: Vec::new(),
+        ..detection()
+    };
+    travels(&bare);
+    travels(&Event::from(bare));
 }
 
 #[test]
@@ -195,10 +231,12 @@ proptest! {
     #[test]
     fn any_filter_travels(
         workload: Option<String>, secret: Option<String>, since: Option<i64>, limit: Option<u64>, verdict in 0..4usize,
+        severity in 0..6usize, rule: Option<String>,
     ) {
+        let severity = Severity::ALL.get(severity).copied();
         let verdict = Verdict::ALL.get(verdict).copied();
         let since = since.map(WallTime::from_nanos);
-        travels(&Filter { workload, secret, since, limit, verdict, ..Filter::default() });
+        travels(&Filter { workload, secret, since, limit, verdict, severity, rule, ..Filter::default() });
     }
 
     #[test]

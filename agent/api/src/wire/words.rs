@@ -1,8 +1,8 @@
 //! How words travel: as enums whose zero is not a word.
 
 use cofferdam_model::{
-    AccessKind, AccessMode, AttemptKind, AuditKind, BinaryOrigin, DeniedBy, EnforcedBy, LossReason, Protocol,
-    SecretKind, TargetRelation, Verdict,
+    AccessKind, AccessMode, AttemptKind, AuditKind, BinaryOrigin, Contain, DeniedBy, EnforcedBy, LossReason,
+    Protocol, SecretKind, Severity, TargetRelation, Verdict,
 };
 
 use super::{Field, Problem};
@@ -66,6 +66,8 @@ words! {
     EnforcedBy { Lsm, FmodRet, Cgroup, Fanotify, ObserveOnly, LateBind, PathOnly }
     AttemptKind { Execute, MapCode, Socket, Signal, Ptrace, AgentFile, Bpf, Mount, Unix, Limit }
     AuditKind { PolicyApplied, PolicyRemoved, PolicyRefused, PolicyRolledBack, PolicyConfirmed, ExceptionAccepted, ExceptionExpired, LateBind, Held, Contained, Released, Unloaded, PeerRefused }
+    Severity { Info, Low, Medium, High, Critical }
+    Contain { None, Credential, Workload }
     AccessKind { Open, Receive, Mmap, Environ, Ptrace, Held, Move }
     AccessMode { Read, Write, ReadWrite, Attach }
     TargetRelation { Own, Sibling, Other }

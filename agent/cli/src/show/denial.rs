@@ -31,7 +31,7 @@ impl Row for Event {
             Event::Access(row) => Some(access(row, wide)),
             Event::Connection(row) => Some(connection(row, wide)),
             Event::Attempt(row) => Some(attempt(row, wide)),
-            Event::Process(_) | Event::Audit(_) | Event::Loss(_) => None,
+            Event::Process(_) | Event::Audit(_) | Event::Detection(_) | Event::Loss(_) => None,
         });
         denials.for_each(|cells| table.row(cells));
         table

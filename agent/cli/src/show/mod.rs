@@ -7,6 +7,7 @@ mod completeness;
 mod connection;
 mod decided;
 mod denial;
+mod detection;
 mod doctor;
 mod explanation;
 mod order;
@@ -25,6 +26,7 @@ pub(crate) use attempt::tried;
 pub(crate) use audit::act;
 pub(crate) use completeness::{closing, count_of};
 pub(crate) use decided::Decided;
+pub(crate) use detection::{finding, secret as secret_of};
 pub(crate) use doctor::{doctor, is_well};
 pub(crate) use explanation::explanation;
 pub(crate) use order::{contained, orders, released, unloaded};
@@ -88,6 +90,8 @@ pub(crate) fn nothing(rows: &str, filter: &Filter) -> String {
     ];
     asked.extend(texts.iter().filter_map(|(name, value)| Some(format!("--{name} {}", (*value).as_ref()?))));
     asked.extend(filter.verdict.map(|verdict| format!("--verdict {verdict}")));
+    asked.extend(filter.severity.map(|severity| format!("--severity {severity}")));
+    asked.extend(filter.rule.as_ref().map(|rule| format!("--rule {rule}")));
     asked.extend(filter.since.map(|time| format!("since {} UTC", crate::moment::to_seconds(time))));
     asked.extend(filter.until.map(|time| format!("until {} UTC", crate::moment::to_seconds(time))));
     if asked.is_empty() { format!("no {rows}") } else { format!("no {rows} with {}", asked.join(", ")) }

@@ -23,6 +23,7 @@ pub(crate) fn status(status: &Status, now: WallTime, columns: Option<usize>) -> 
         sources(status),
         events(status),
         counters(status),
+        rules(status),
         workloads("LOST, BY WORKLOAD", &status.losses),
         workloads("OVER BUDGET, BY WORKLOAD", &status.over_budget),
         tables(status),
@@ -106,9 +107,19 @@ fn overview(status: &Status) -> Vec<(&'static str, Line)> {
     overview.extend([
         ("memory", Line::of(PLAIN, memory)),
         ("rings", Line::of(PLAIN, rings.join(", "))),
+        ("rules", at_work(status)),
         ("watchers", Line::of(PLAIN, status.watchers.to_string())),
     ]);
     overview
+}
+
+fn at_work(status: &Status) -> Line {
+    let off = status.rules.iter().filter(|rule| rule.off).count();
+    let mut line = Line::of(PLAIN, format!("{} at work", status.rules.len() - off));
+    if off > 0 {
+        line.push(NOTABLE, format!(", {off} off"));
+    }
+    line.with(DIM, "  (`cofferdam rules list`)")
 }
 
 fn sources(status: &Status) -> Table {
@@ -136,6 +147,25 @@ fn counters(status: &Status) -> Table {
             Cell::new(PLAIN, &counter.reason),
             Cell::new(NOTABLE, number(counter.count)),
         ]);
+    }
+    table
+}
+
+/// The rules that have done anything.
+fn rules(status: &Status) -> Table {
+    let mut table = Table::new(&["RULE", "FOUND>", "WITHHELD>", "UNDECIDED>", "CUT>", "FORGOTTEN>"]);
+    for rule in &status.rules {
+        let counts = [rule.found, rule.withheld, rule.undecided, rule.cut, rule.forgotten];
+        if counts.iter().all(|count| *count == 0) {
+            continue;
+        }
+        let mut cells = vec![Cell::new(PLAIN, &rule.name)];
+        let styles = [BAD, PLAIN, PLAIN, NOTABLE, NOTABLE];
+        cells.extend(counts.iter().zip(styles).map(|(count, style)| match count {
+            0 => Cell::new(DIM, "-"),
+            _ => Cell::new(style, number(*count)),
+        }));
+        table.row(cells);
     }
     table
 }

@@ -43,6 +43,14 @@ fn denials_of_every_kind_stand_in_one_table_and_stand_out() {
 }
 
 #[test]
+fn detections_stand_with_what_has_happened_below_and_the_worst_stands_out() {
+    let ending = Ending { completeness: samples::complete(), since: None, until: None };
+    let lines = answer(&ending.after(samples::detections()), &Filter::default(), TERMINAL);
+    insta::assert_snapshot!("detections_on_a_terminal", render(&lines, false));
+    assert!(render(&lines, true).contains("\u{1b}[1m\u{1b}[31mcritical\u{1b}[0m"));
+}
+
+#[test]
 fn the_status_of_a_lossy_agent_is_told_in_full() {
     let lines = status(&samples::status(), samples::at(4000.0), None);
     insta::assert_snapshot!("status", render(&lines, false));

@@ -1,10 +1,15 @@
 //! `watch`: one line per event, in columns that do not depend on what comes later.
 
 use cofferdam_api::Event;
-use cofferdam_model::{AccessRow, AttemptRow, BinaryOrigin, ConnectionRow, LossRow, ProcessRow};
+use cofferdam_model::{
+    AccessRow, AttemptRow, BinaryOrigin, ConnectionRow, DetectionRow, LossRow, ProcessRow,
+};
 
 use super::parts::COUNTED_ONLY;
-use super::{Decided, act, count_of, destination, how, number, process_flags, secret_name, taint, tried};
+use super::{
+    Decided, act, count_of, destination, finding, how, number, process_flags, secret_name, secret_of, taint,
+    tried,
+};
 use crate::moment::to_millis;
 use crate::text::{BAD, BOLD, DIM, GOOD, Line, NOTABLE, PLAIN};
 
@@ -47,6 +52,7 @@ fn line(event: &Event, columns: usize) -> Line {
         Event::Connection(row) => ("connect", BOLD, connection(row)),
         Event::Attempt(row) => ("attempt", BOLD, attempt(row)),
         Event::Audit(row) => ("audit", NOTABLE, act(row)),
+        Event::Detection(row) => ("DETECTED", BAD, detection(row)),
         Event::Loss(row) if row.reason.is_loss() => ("LOST", BAD, loss(row)),
         Event::Loss(row) => ("counted", NOTABLE, loss(row)),
     };
@@ -140,6 +146,14 @@ fn attempt(row: &AttemptRow) -> Line {
     line.push(PLAIN, "  ");
     line.append(tried(row));
     line.append(outcome(1, row.into()));
+    line
+}
+
+fn detection(row: &DetectionRow) -> Line {
+    let mut line = actor(row.binary.as_deref(), row.pid, row.binary_origin, row.exec_session);
+    line.push(PLAIN, secret_of(row).map_or_else(String::new, |secret| format!("  {secret}")));
+    line.push(PLAIN, "  ");
+    line.append(finding(row));
     line
 }
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use cofferdam_api::{BackendError, Ending, Event, Rows};
+use cofferdam_api::{BackendError, Ending, Event, Rows, TimelineParts};
 use cofferdam_journal::{Denials, Error, Evidence, Reader, Timeline};
 use cofferdam_model::{
-    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, DetectionRow, Filter, SecretRow, WorkloadRow,
 };
 
 use super::{Sink, Source};
@@ -66,14 +66,16 @@ impl Source for CopiedJournal {
         connections -> ConnectionRow,
         attempts -> AttemptRow,
         audits -> AuditRow,
+        detections -> DetectionRow,
         workloads -> WorkloadRow,
         secrets -> SecretRow,
     }
 
     fn timeline(&mut self, filter: &Filter, sink: &mut Sink<'_, Event>) -> Result<Ending> {
-        let Timeline { processes, accesses, connections, attempts, audits, losses } =
+        let Timeline { processes, accesses, connections, attempts, audits, detections, losses } =
             self.0.timeline(filter)?;
-        together(sink, |rows| rows.timeline(processes, accesses, connections, attempts, audits, losses))
+        let parts = TimelineParts { processes, accesses, connections, attempts, audits, detections, losses };
+        together(sink, |rows| rows.timeline(parts))
     }
 
     fn denials(&mut self, filter: &Filter, sink: &mut Sink<'_, Event>) -> Result<Ending> {

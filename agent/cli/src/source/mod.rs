@@ -8,7 +8,9 @@ pub(crate) use socket::{Agent, WatchEnd, WatchMoment};
 
 use anyhow::Result;
 use cofferdam_api::{Ending, Event};
-use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{
+    AccessRow, AttemptRow, AuditRow, ConnectionRow, DetectionRow, Filter, SecretRow, WorkloadRow,
+};
 
 /// Takes rows in chunks, oldest first.
 pub(crate) type Sink<'a, Row> = dyn FnMut(Vec<Row>) -> Result<()> + 'a;
@@ -25,7 +27,9 @@ pub(crate) trait Source {
     fn denials(&mut self, filter: &Filter, sink: &mut Sink<'_, Event>) -> Result<Ending>;
     /// What was done to the enforcement, or by it.
     fn audits(&mut self, filter: &Filter, sink: &mut Sink<'_, AuditRow>) -> Result<Ending>;
-    /// Programs, accesses, connections, attempts, acts and losses, in any order.
+    /// What rules have found.
+    fn detections(&mut self, filter: &Filter, sink: &mut Sink<'_, DetectionRow>) -> Result<Ending>;
+    /// Programs, accesses, connections, attempts, acts, detections and losses, in any order.
     fn timeline(&mut self, filter: &Filter, sink: &mut Sink<'_, Event>) -> Result<Ending>;
     /// What runs and ran here.
     fn workloads(&mut self, filter: &Filter, sink: &mut Sink<'_, WorkloadRow>) -> Result<Ending>;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use cofferdam_api::{Client, ClientError, Doctor, Ending, Event, Replies, Status, WatchBatch};
-use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, SecretRow, WorkloadRow};
+use cofferdam_model::{
+    AccessRow, AttemptRow, AuditRow, ConnectionRow, DetectionRow, Filter, SecretRow, WorkloadRow,
+};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -113,6 +115,7 @@ impl Source for Agent {
         attempts -> AttemptRow,
         denials -> Event,
         audits -> AuditRow,
+        detections -> DetectionRow,
         timeline -> Event,
         workloads -> WorkloadRow,
         secrets -> SecretRow,

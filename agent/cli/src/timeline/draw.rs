@@ -1,11 +1,11 @@
 //! The tree as lines: a time on the left, the tree beside it.
 
-use cofferdam_model::{AccessRow, AttemptRow, ConnectionRow, ProcessRow, WallTime};
+use cofferdam_model::{AccessRow, AttemptRow, ConnectionRow, DetectionRow, ProcessRow, WallTime};
 
 use super::tree::{Happening, Head, Process, Tree};
 use crate::moment::{between, offset, span, to_millis};
 use crate::show::{
-    Decided, act, count_of, destination, how, number, process_flags, secret_name, taint, tried,
+    Decided, act, count_of, destination, finding, how, number, process_flags, secret_name, taint, tried,
 };
 use crate::text::{BAD, BOLD, DIM, Line, NOTABLE, PLAIN};
 
@@ -87,13 +87,14 @@ fn heading(tree: &Tree<'_>, began: WallTime) -> Vec<Line> {
         Some(name) => Line::of(BOLD, name),
         None => Line::of(NOTABLE, "unknown workload"),
     };
-    let mut counts = [0u64; 3];
+    let mut counts = [0u64; 4];
     let happenings = tree.processes.iter().flat_map(|process| &process.happenings).chain(&tree.top);
     for happening in happenings {
         match happening {
             Happening::Access(_) => counts[0] += 1,
             Happening::Connection(_) => counts[1] += 1,
             Happening::Attempt(_) => counts[2] += 1,
+            Happening::Detection(_) => counts[3] += 1,
             _ => {}
         }
     }
@@ -106,10 +107,13 @@ fn heading(tree: &Tree<'_>, began: WallTime) -> Vec<Line> {
         processes.push_str(&format!(" (and {left_out} of the runtime)"));
     }
     let accesses = if counts[0] == 1 { "1 access".to_owned() } else { format!("{} accesses", counts[0]) };
-    let attempts =
-        if counts[2] > 0 { format!(", {}", count_of(counts[2], "attempt")) } else { String::new() };
+    let if_any = |count: u64, what: &str| match count {
+        0 => String::new(),
+        _ => format!(", {}", count_of(count, what)),
+    };
+    let (attempts, detections) = (if_any(counts[2], "attempt"), if_any(counts[3], "detection"));
     let summary = format!(
-        "from {} UTC: {processes}, {accesses}, {}{attempts}",
+        "from {} UTC: {processes}, {accesses}, {}{attempts}{detections}",
         to_millis(began),
         count_of(counts[1], "connection")
     );
@@ -139,6 +143,7 @@ fn content(tree: &Tree<'_>, happening: &Happening<'_>) -> Line {
         Happening::Connection(row) => connection(row),
         Happening::Attempt(row) => attempt(row),
         Happening::Audit(row) => act(row),
+        Happening::Detection(row) => detection(row),
         Happening::Loss(row) if !row.reason.is_loss() => Line::of(NOTABLE, "counted")
             .with(PLAIN, format!(" {} of {}: {}", count_of(row.count, "event"), row.hook, row.reason)),
         Happening::Loss(row) => Line::of(BAD, format!("LOST {}", count_of(row.count, "event")))
@@ -226,6 +231,12 @@ fn connection(row: &ConnectionRow) -> Line {
 fn attempt(row: &AttemptRow) -> Line {
     let mut line = tried(row);
     line.append(outcome(1, row.into()));
+    line
+}
+
+fn detection(row: &DetectionRow) -> Line {
+    let mut line = Line::of(BAD, "DETECTED ");
+    line.append(finding(row));
     line
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn timeline(timeline: &Timeline, filter: &Filter, columns: Option<usi
         timeline.connections.len(),
         timeline.attempts.len(),
         timeline.audits.len(),
+        timeline.detections.len(),
     ];
     if let Some(limit) = filter.limit
         && lists.iter().any(|&length| length as u64 >= limit)

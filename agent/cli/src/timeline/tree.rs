@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use cofferdam_api::Timeline;
-use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, LossRow, ProcessRow, WallTime};
+use cofferdam_model::{
+    AccessRow, AttemptRow, AuditRow, ConnectionRow, DetectionRow, LossRow, ProcessRow, WallTime,
+};
 
 /// A process, by its id and birth. The birth is unknown where only what it did told of it.
 type Key = (u32, Option<WallTime>);
@@ -59,6 +61,8 @@ pub(super) enum Happening<'a> {
     Attempt(&'a AttemptRow),
     /// Enforcement did something.
     Audit(&'a AuditRow),
+    /// A rule has found something.
+    Detection(&'a DetectionRow),
     /// A process was born.
     Child(usize, WallTime),
     /// Events were lost.
@@ -74,6 +78,7 @@ impl Happening<'_> {
             Self::Connection(row) => row.first,
             Self::Attempt(row) => row.at,
             Self::Audit(row) => row.at,
+            Self::Detection(row) => row.at,
             Self::Child(_, at) => *at,
             Self::Loss(row) => row.since,
         }
@@ -110,6 +115,9 @@ pub(super) fn grow(timeline: &Timeline) -> Vec<Tree<'_>> {
     for row in &timeline.audits {
         workloads.entry(named(&row.workload)).or_default().audits.push(row);
     }
+    for row in &timeline.detections {
+        workloads.entry(named(&row.workload)).or_default().detections.push(row);
+    }
     for row in &timeline.losses {
         workloads.entry(named(&row.workload)).or_default().losses.push(row);
     }
@@ -127,6 +135,7 @@ struct Material<'a> {
     connections: Vec<&'a ConnectionRow>,
     attempts: Vec<&'a AttemptRow>,
     audits: Vec<&'a AuditRow>,
+    detections: Vec<&'a DetectionRow>,
     losses: Vec<&'a LossRow>,
 }
 
@@ -170,6 +179,12 @@ impl<'a> Material<'a> {
                 }
                 None => tree.top.push(Happening::Attempt(row)),
             }
+        }
+        for row in self.detections {
+            // What completed it stands among the others; if it is not in this answer, neither is its process.
+            let at = row.pid.and_then(|pid| index.get(&(pid, row.process_start)));
+            let under = at.map_or(&mut tree.top, |at| &mut tree.processes[*at].happenings);
+            under.push(Happening::Detection(row));
         }
         tree.top.extend(self.audits.into_iter().map(Happening::Audit));
         tree.top.extend(self.losses.into_iter().map(Happening::Loss));

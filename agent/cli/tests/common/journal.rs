@@ -57,6 +57,16 @@ pub fn records() -> Vec<Record> {
             "record": "audit", "at": boot_time(9), "what": "policy-applied", "subject": "payments/api",
             "workload": 4711, "by": { "uid": 0, "pid": 900 }, "detail": "generation 3",
         }),
+        json!({
+            "record": "detection", "rule": "read-then-new-destination", "event": boot_time(14).as_nanos() << 8,
+            "at": boot_time(14), "title": "A secret was read, and a new destination spoken to", "severity": "critical",
+            "techniques": ["T1041"], "workload": 4711, "process": process, "exec": exec, "uid": null,
+            "secret": { "kind": "configured", "namespace": null, "name": "payments/db-password", "pod_uid": null,
+                        "uid": null, "key": "password", "owner": null },
+            "evidence": [boot_time(12).as_nanos() << 8, boot_time(14).as_nanos() << 8],
+            "told": [{ "event": boot_time(14).as_nanos() << 8, "field": "destination.usual", "value": "false" }],
+            "withheld": 0, "response": { "contain": "credential", "revoke": true },
+        }),
     ]
     .into_iter()
     .map(|record| serde_json::from_value(record).unwrap())

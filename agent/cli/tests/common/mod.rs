@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use cofferdam_api::{
     Backend, BackendError, Doctor, Ending, Event, HookState, Live, Rows, Socket, Status, serve,
 };
-use cofferdam_model::{AccessRow, AttemptRow, AuditRow, ConnectionRow, Filter, Peer, SecretRow, WorkloadRow};
+use cofferdam_model::{
+    AccessRow, AttemptRow, AuditRow, ConnectionRow, DetectionRow, Filter, Peer, SecretRow, WorkloadRow,
+};
 use tokio::runtime::Runtime;
 
 /// What the agent is like.
@@ -92,6 +94,10 @@ impl Backend for Fake {
 
     fn audits(&self, filter: &Filter, rows: &mut Rows<'_, AuditRow>) -> Result<Ending, BackendError> {
         self.answer(filter, rows, samples::audits())
+    }
+
+    fn detections(&self, filter: &Filter, rows: &mut Rows<'_, DetectionRow>) -> Result<Ending, BackendError> {
+        self.answer(filter, rows, samples::detections())
     }
 
     fn timeline(&self, filter: &Filter, rows: &mut Rows<'_, Event>) -> Result<Ending, BackendError> {

@@ -61,7 +61,7 @@ pub fn find(journal: &Path, event: &str) -> Result<Decision, BackendError> {
     })
 }
 
-/// `None`: nothing is decided about a program's beginning.
+/// `None`: nothing is decided about a program's beginning, nor about what a detection rule has found.
 fn decision_of(entry: Entry) -> Option<Decision> {
     let by = |binary: &Option<String>| binary.as_deref().unwrap_or("a program that is not known").to_owned();
     Some(match entry {
@@ -78,7 +78,7 @@ fn decision_of(entry: Entry) -> Option<Decision> {
             let what = format!("{}: {}", row.what, row.object);
             decision!(row, what, row.at)
         }
-        Entry::Process(_) => return None,
+        Entry::Process(_) | Entry::Detection(_) => return None,
     })
 }
 

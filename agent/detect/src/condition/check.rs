@@ -109,7 +109,10 @@ pub(super) fn check(text: &str, fields: &[Field]) -> Result<(Checked, Vec<usize>
         Part::Bool(checked) => Ok((checked, checker.asked)),
         other => Err(checker.wrong(
             &root,
-            format!("is a {}, and a condition must be true or false: compare it with something", other.of().name()),
+            format!(
+                "is a {}, and a condition must be true or false: compare it with something",
+                other.of().name()
+            ),
         )),
     }
 }
@@ -159,7 +162,8 @@ impl Checker<'_> {
                 Err(self.wrong(at, "loops (all, exists, map, filter) are not allowed here: use `in`"))
             }
             Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => {
-                Err(self.wrong(at, "is no part of a condition: texts, numbers, fields and lists of texts are"))
+                Err(self
+                    .wrong(at, "is no part of a condition: texts, numbers, fields and lists of texts are"))
             }
         }
     }

@@ -93,11 +93,13 @@ impl Steps {
                 let (a, b) = (self.bool(a, values)?, self.bool(b, values)?);
                 a.zip(b).map(|(a, b)| a == b)
             }
-            Checked::Numbers(compare, a, b) => number(a, values).zip(number(b, values)).map(|(a, b)| match compare {
-                Compare::Equal => a == b,
-                Compare::Less => a < b,
-                Compare::LessOrEqual => a <= b,
-            }),
+            Checked::Numbers(compare, a, b) => {
+                number(a, values).zip(number(b, values)).map(|(a, b)| match compare {
+                    Compare::Equal => a == b,
+                    Compare::Less => a < b,
+                    Compare::LessOrEqual => a <= b,
+                })
+            }
             Checked::Same(a, b) => {
                 let both = text(a, values).zip(text(b, values));
                 self.looked_at(both.as_ref())?;
@@ -193,7 +195,10 @@ mod tests {
     const EVENT: Event = Event { path: Some("/app/server"), port: Some(443), known: None, taint: Vec::new() };
 
     fn says(text: &str, event: &Event) -> Truth {
-        Condition::parse(text, FIELDS).unwrap_or_else(|mistake| panic!("{text}: {mistake}")).holds(event).unwrap()
+        Condition::parse(text, FIELDS)
+            .unwrap_or_else(|mistake| panic!("{text}: {mistake}"))
+            .holds(event)
+            .unwrap()
     }
 
     #[test]
@@ -215,7 +220,12 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_neither_true_nor_false() {
-        for unknown in ["destination.known", "!destination.known", "destination.known || false", "destination.known == true"] {
+        for unknown in [
+            "destination.known",
+            "!destination.known",
+            "destination.known || false",
+            "destination.known == true",
+        ] {
             assert_eq!(says(unknown, &EVENT), Truth::Unknown, "{unknown}");
         }
         assert_eq!(says("destination.known && false", &EVENT), Truth::No);
@@ -239,7 +249,10 @@ mod tests {
             told("destination.port == \"443\""),
             "1:18: compares a int with a string: they are never the same"
         );
-        assert_eq!(told("true &&\n  secret.knd == 'csi'"), "2:9: there is no field `secret.knd` here; is `secret.kind` meant?");
+        assert_eq!(
+            told("true &&\n  secret.knd == 'csi'"),
+            "2:9: there is no field `secret.knd` here; is `secret.kind` meant?"
+        );
         assert_eq!(
             told("secret.kind == 'cis'"),
             "1:16: `secret.kind` is never \"cis\"; it is one of projected, csi"
@@ -248,7 +261,11 @@ mod tests {
             told("process.path"),
             "1:8: is a string, and a condition must be true or false: compare it with something"
         );
-        assert!(told("tainted_by.exists(x, x == 'a')").contains("loops"), "{}", told("tainted_by.exists(x, x == 'a')"));
+        assert!(
+            told("tainted_by.exists(x, x == 'a')").contains("loops"),
+            "{}",
+            told("tainted_by.exists(x, x == 'a')")
+        );
         assert!(told("process.path.matches('a+')").contains("`matches` is not known"));
         assert!(told("secret.kind == ").starts_with("1:"));
     }

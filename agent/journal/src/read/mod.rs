@@ -8,6 +8,7 @@ mod completeness;
 mod connection;
 mod counter;
 mod coverage;
+mod detection;
 mod evidence;
 mod library;
 mod loss;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cofferdam_model::{BootTime, Filter, Verdict, WallTime};
+use cofferdam_model::{BootTime, Filter, Severity, Verdict, WallTime};
 use rusqlite::{Result, ToSql, params_from_iter};
 
 use super::library::{BootIndex, Clocks, Library, Part, Who};
@@ -25,6 +25,9 @@ pub(super) struct Question {
     /// Only what was refused or would have been.
     pub(super) refused: bool,
     pub(super) binary: Option<Pattern>,
+    /// Of detections, those at least this bad, and those of such rules.
+    pub(super) severity: Option<Severity>,
+    pub(super) rule: Option<Pattern>,
     pub(super) limit: Option<u64>,
 }
 
@@ -41,6 +44,8 @@ impl Question {
             verdict: filter.verdict,
             refused: false,
             binary: filter.binary.as_deref().map(Pattern::new),
+            severity: filter.severity,
+            rule: filter.rule.as_deref().map(Pattern::new),
             limit: filter.limit,
         };
         for index in 0..library.parts.len() {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cofferdam_model::{
-    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, EventId, Filter, LossRow, ParseIdError,
-    ProcessRow, SecretRow, WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, DetectionRow, EventId, Filter, LossRow,
+    ParseIdError, ProcessRow, SecretRow, WorkloadRow,
 };
 
 use super::completeness::{RowsSay, answer, total};
@@ -14,7 +14,7 @@ use super::counter::{Body, count_unnamed, find, find_by_id};
 use super::library::Library;
 use super::names::Names;
 use super::question::Question;
-use super::{access, attempt, audit, connection, loss, process, secret, workload};
+use super::{access, attempt, audit, connection, detection, loss, process, secret, workload};
 use crate::{Error, segment};
 
 /// The most rows of one kind that an answer holds, when the question sets no lower limit.
@@ -28,7 +28,8 @@ pub struct Reader {
     most_rows: usize,
 }
 
-/// What happened in some workloads: the same question asked of programs, accesses, connections, attempts and acts.
+/// What happened in some workloads: the same question asked of programs, accesses, connections, attempts, acts
+/// and detections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
     /// Programs that ran, as nodes of the process tree.
@@ -41,6 +42,8 @@ pub struct Timeline {
     pub attempts: Answer<AttemptRow>,
     /// What enforcement did that concerned them.
     pub audits: Answer<AuditRow>,
+    /// What rules have found.
+    pub detections: Answer<DetectionRow>,
     /// What was lost meanwhile.
     pub losses: Vec<LossRow>,
 }
@@ -67,29 +70,34 @@ pub enum Entry {
     Attempt(Box<AttemptRow>),
     /// A program.
     Process(Box<ProcessRow>),
+    /// A detection.
+    Detection(Box<DetectionRow>),
 }
 
-/// The id of a row: `<first 8 digits of the boot id>-<event id in hex>`.
+/// The id of a row: `<first 8 digits of the boot id>-<event id in hex>`; of a detection with `/<rule>` behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowId {
     boot: String,
     event: EventId,
+    rule: Option<String>,
 }
 
 impl FromStr for RowId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let parts = text.split_once('-').filter(|(boot, event)| {
+        let (row, rule) =
+            text.split_once('/').map_or((text, None), |(row, rule)| (row, Some(rule.to_owned())));
+        let parts = row.split_once('-').filter(|(boot, event)| {
             let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
             boot.len() == 8 && hex(boot) && hex(event)
         });
         let event = parts.and_then(|(boot, event)| Some((boot, u64::from_str_radix(event, 16).ok()?)));
         match event {
-            Some((boot, event)) => Ok(Self { boot: boot.to_owned(), event: EventId(event) }),
+            Some((boot, event)) => Ok(Self { boot: boot.to_owned(), event: EventId(event), rule }),
             None => Err(ParseIdError {
                 text: text.chars().take(80).collect(),
-                expected: "row id (8 hex digits of the boot id, a dash, the event id in hex)",
+                expected: "row id (8 hex digits of the boot id, a dash, the event id in hex; for a detection /rule)",
             }),
         }
     }
@@ -97,7 +105,8 @@ impl FromStr for RowId {
 
 impl fmt::Display for RowId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{:x}", self.boot, self.event.0)
+        write!(f, "{}-{:x}", self.boot, self.event.0)?;
+        self.rule.as_ref().map_or(Ok(()), |rule| write!(f, "/{rule}"))
     }
 }
 
@@ -167,6 +176,16 @@ impl Reader {
         Ok(self.ask_audits(&mut Names::of(&library), &question))
     }
 
+    /// What rules have found. A filter by secret finds what is about it; one by verdict does not narrow it.
+    ///
+    /// # Errors
+    /// As [`Self::accesses`].
+    pub fn detections(&self, filter: &Filter) -> Result<Answer<DetectionRow>, Error> {
+        let library = Library::open(&self.dir)?;
+        let question = Question::resolve(&library, filter);
+        Ok(self.ask_detections(&mut Names::of(&library), &question))
+    }
+
     /// What was refused or would have been, from one snapshot. The filter's limit holds for each kind.
     ///
     /// # Errors
@@ -221,8 +240,8 @@ impl Reader {
         Ok(answer(&library, &question, rows, say))
     }
 
-    /// Programs, accesses, connections, attempts, acts and losses of the workloads that fit, from one snapshot. The
-    /// filter's limit holds for each but the losses.
+    /// Programs, accesses, connections, attempts, acts, detections and losses of the workloads that fit, from one
+    /// snapshot. The filter's limit holds for each but the losses.
     ///
     /// # Errors
     /// As [`Self::accesses`].
@@ -236,6 +255,7 @@ impl Reader {
             connections: self.ask_connections(&mut names, &question),
             attempts: self.ask_attempts(&mut names, &question),
             audits: self.ask_audits(&mut names, &question),
+            detections: self.ask_detections(&mut names, &question),
             losses: loss::find(&library, &question, question.since, question.until)
                 .into_iter()
                 .map(|lost| loss::explain(&mut names, lost))
@@ -253,6 +273,12 @@ impl Reader {
         for (boot, known) in library.boots.iter().enumerate() {
             if !known.id.as_str().starts_with(&id.boot) {
                 continue;
+            }
+            if let Some(rule) = &id.rule {
+                match detection::by_id(&mut names, boot, id.event, rule) {
+                    Some(row) => return Ok(Some(Entry::Detection(Box::new(row)))),
+                    None => continue,
+                }
             }
             if let Some(counter) = find_by_id(&library, boot, id.event) {
                 return Ok(Some(Entry::Access(Box::new(access::explain(&mut names, &counter)))));
@@ -332,6 +358,16 @@ impl Reader {
         let left_out = (found.left_out && !limited(question, bound)).then_some(bound);
         let rows = found.rows.into_iter().map(|act| audit::explain(names, act)).collect();
         answer(names.library, question, rows, RowsSay { left_out, ..RowsSay::default() })
+    }
+
+    fn ask_detections(&self, names: &mut Names<'_>, question: &Question) -> Answer<DetectionRow> {
+        let bound = self.bound(question);
+        let found = detection::find(names, question, bound);
+        let left_out = (found.left_out && !limited(question, bound)).then_some(bound);
+        let rows: Vec<DetectionRow> =
+            found.rows.into_iter().map(|found| detection::explain(names, found)).collect();
+        let unknown_workloads = count(rows.iter().filter(|row| row.workload.is_none()));
+        answer(names.library, question, rows, RowsSay { unknown_workloads, left_out, ..RowsSay::default() })
     }
 
     fn bound(&self, question: &Question) -> usize {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use cofferdam_model::{
-    Access, Attempt, Audit, BootTime, Connection as Made, Loss, Process, Record, Workload, WorkloadId,
+    Access, Attempt, Audit, BootTime, Connection as Made, Detection, Loss, Process, Record, Workload,
+    WorkloadId,
 };
 use rusqlite::{Connection, Result, params};
 
@@ -14,7 +15,7 @@ use super::place::{Place, Table, place};
 use super::secret::Found;
 use super::usage::{Usage, Used};
 use super::workload::{Version, next_version};
-use super::{access, attempt, audit, connection, process, secret};
+use super::{access, attempt, audit, connection, detection, process, secret};
 use crate::codec::{bits, count, opt_bits};
 
 /// Writes records; what it learns takes effect only when the transaction is committed.
@@ -37,6 +38,7 @@ impl Batch<'_> {
             Record::Connection(made) => self.connection(made),
             Record::Attempt(attempt) => self.attempt(attempt),
             Record::Audit(audit) => self.audit(audit),
+            Record::Detection(found) => self.detection(found),
             Record::Process(process) => self.process(process),
             Record::Exit { process, exec: _, at } => {
                 process::put_end(self.conn, self.boot.number, *process, *at)
@@ -147,6 +149,16 @@ impl Batch<'_> {
         }
         self.boot.holds(audit.at, audit.at);
         audit::put(self.conn, self.boot.number, audit)
+    }
+
+    fn detection(&mut self, found: &Detection) -> Result<()> {
+        self.sight(found.workload)?;
+        let (conn, boot) = (self.conn, self.boot.number);
+        let secret = found.secret.as_ref();
+        let secret =
+            secret.map(|secret| self.interns.secret(conn, (boot, &self.boot.id), secret)).transpose()?;
+        self.boot.holds(found.at, found.at);
+        detection::put(conn, boot, found, secret)
     }
 
     fn process(&mut self, process: &Process) -> Result<()> {

@@ -7,6 +7,7 @@ mod batch;
 mod boot;
 mod connection;
 mod coverage;
+mod detection;
 mod earlier;
 mod intern;
 mod journal;

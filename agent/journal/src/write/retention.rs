@@ -208,7 +208,8 @@ fn losses_of(part: &mut Part) -> Result<(Vec<OwnLoss>, u64), Error> {
                                                 b.oldest_boot_ns)),
                  b.newest_boot_ns,
                  (SELECT coalesce(sum(events), 0) FROM usage u WHERE u.boot = b.boot)
-                     + (SELECT count(*) FROM audit a WHERE a.boot = b.boot),
+                     + (SELECT count(*) FROM audit a WHERE a.boot = b.boot)
+                     + (SELECT count(*) FROM detection d WHERE d.boot = b.boot),
                  (SELECT coalesce(sum(count), 0) FROM loss l WHERE l.boot = b.boot AND l.reason <> 'over-budget')
              FROM boots b WHERE b.oldest_boot_ns IS NOT NULL",
         )?;

@@ -233,6 +233,29 @@ pub fn audit(seconds: u64, what: AuditKind, subject: &str) -> Audit {
     }
 }
 
+/// What a rule has found in the access with the same number.
+pub fn detection(n: u64, workload: u64, pid: u32, rule: &str) -> Detection {
+    let completed = access(n, workload, pid, volume("creds", "k"));
+    let field = "process.path".to_owned();
+    Detection {
+        rule: rule.to_owned(),
+        event: completed.id,
+        at: completed.first,
+        title: "Processes of one origin went through many secrets".to_owned(),
+        severity: Severity::High,
+        techniques: vec!["T1552.001".to_owned()],
+        workload: WorkloadId(workload),
+        process: completed.process,
+        exec: completed.exec,
+        uid: None,
+        secret: Some(completed.secret),
+        evidence: vec![completed.id],
+        told: vec![Told { event: completed.id, field, value: "/tmp/sweep".to_owned() }],
+        withheld: 3,
+        response: Response { contain: Contain::Workload, revoke: true },
+    }
+}
+
 pub fn append(journal: &mut Journal, records: &[Record]) {
     journal.append(&clock(), &boot(), records).unwrap();
 }

@@ -5,10 +5,10 @@ use cofferdam_abi::policy::BINDINGS;
 use super::Checker;
 use super::rules::PlacedRule;
 use crate::document::Spec;
-use crate::yaml::Place;
 use crate::endpoint::{ENTRIES_MAX, Endpoint};
 use crate::meet::meet;
 use crate::policy::Says;
+use crate::yaml::Place;
 
 impl Checker<'_> {
     pub(super) fn contradictions(&mut self, spec: &Spec, rules: &[PlacedRule]) {

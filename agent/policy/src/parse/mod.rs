@@ -11,8 +11,8 @@ use std::time::Duration;
 use cofferdam_model::{WallTime, glob};
 
 use crate::document::{self, Document};
-use crate::yaml::{self, Place, Placed};
 use crate::select::{GUARDED_NAMESPACES, Selector};
+use crate::yaml::{self, Place, Placed};
 use crate::{Mode, Policy, Refusal, Refused, Rule};
 
 /// How long an exception may hold, from its first acceptance on.

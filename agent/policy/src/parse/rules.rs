@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::values::Parts;
 use super::{Checker, EXCEPTION_MAX, exception_key, mode};
 use crate::document::{self, Allowance, ReaderOrigin, Spec};
-use crate::yaml::{Place, Placed};
 use crate::policy::{
     Allow, Binding, EgressRule, Exception, ExecDenial, Reader, Readers, Rule, Says, SecretRule,
 };
+use crate::yaml::{Place, Placed};
 use crate::{Bind, Mode, Stance};
 
 /// A rule and where it stands.

@@ -3,11 +3,11 @@
 use std::ops::RangeInclusive;
 
 use super::Checker;
-use crate::yaml::duration;
 use crate::Set;
 use crate::document::{self, AgentLoss, Port, Transport};
-use crate::yaml::{Place, Placed};
 use crate::endpoint::{Endpoint, PORTS_MAX, Ports, Protocol, To};
+use crate::yaml::duration;
+use crate::yaml::{Place, Placed};
 
 /// The parts of a destination, of a rule's or of an exception's.
 pub struct Parts<'a> {

@@ -86,4 +86,3 @@ fn remedied(message: &str) -> String {
     let remedy = REMEDIES.iter().find(|(mistake, _)| message.contains(mistake));
     format!("{message}{}", remedy.map_or("", |(_, remedy)| remedy))
 }
-
