@@ -1,174 +1,210 @@
 //! What workloads have done so far, by their stable names: who reads which secret, and where they speak to.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use cofferdam_model::{Access, BootTime, Connection, Process, Verdict, Workload, WorkloadKind};
+use cofferdam_model::{
+    Access, BootTime, Clock, Connection, Executable, Process, SecretRef, Verdict, WallTime, Workload,
+    WorkloadId,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::facts::Before;
+use crate::stable::{stable_name, stable_secret};
 
 /// Different things that one workload is known to do at most: one that does more is never learnt.
 const HABITS_MAX: usize = 4_096;
 /// Workloads at most.
 const WORKLOADS_MAX: usize = 4_096;
+/// Instances whose names are kept at once; beyond it they are looked up anew.
+const INSTANCES_MAX: usize = 16_384;
 
-/// What is usual on a node.
+/// What is usual on a node. Of what was done only keyed hashes are kept: nobody can choose a program's name so that it
+/// is taken for another.
 #[derive(Debug)]
 pub struct Baseline {
     learning: Duration,
-    workloads: FxHashMap<String, Habits>,
-    /// Workloads that had no room.
+    /// What was before is being read: until then nobody is learnt.
+    waits: bool,
+    hasher: RandomState,
+    names: FxHashMap<String, usize>,
+    instances: FxHashMap<WorkloadId, usize>,
+    habits: Vec<Habits>,
+    /// Times that a workload had no room.
     left_out: u64,
 }
 
 #[derive(Debug)]
 struct Habits {
-    since: BootTime,
-    readers: FxHashSet<(String, String)>,
-    destinations: FxHashSet<(IpAddr, u16)>,
+    /// Nanoseconds since boot; less than none where it was seen in an earlier boot.
+    since: i64,
+    done: FxHashSet<u64>,
     is_full: bool,
+}
+
+/// Something that a workload does.
+#[derive(Debug, Clone, Copy)]
+pub enum Habit<'h> {
+    /// It runs.
+    Runs,
+    /// A program of it reads a secret.
+    Reads(&'h SecretRef, &'h Executable),
+    /// It speaks to an address and port.
+    Speaks(IpAddr, u16),
 }
 
 impl Baseline {
     /// Nothing is known; what is usual for a workload is known this long after it was first seen.
     pub fn new(learning: Duration) -> Self {
-        Self { learning, workloads: FxHashMap::default(), left_out: 0 }
+        Self {
+            learning,
+            waits: false,
+            hasher: RandomState::new(),
+            names: FxHashMap::default(),
+            instances: FxHashMap::default(),
+            habits: Vec::new(),
+            left_out: 0,
+        }
+    }
+
+    /// An empty one, to be filled with the past and then given to [`Self::recall`]; until then nobody is learnt.
+    pub(crate) fn await_past(&mut self) -> Self {
+        self.waits = true;
+        Self { hasher: self.hasher.clone(), ..Self::new(self.learning) }
+    }
+
+    /// A workload has done this, not later than then.
+    pub fn remember(&mut self, workload: &Workload, habit: Habit<'_>, then: WallTime, clock: &Clock) {
+        let since = then.as_nanos().saturating_sub(clock.booted.as_nanos());
+        let done = self.hash(habit);
+        let Some(habits) = stable_name(workload).and_then(|name| self.of_name(name, since)) else { return };
+        let habits = &mut self.habits[habits];
+        habits.since = habits.since.min(since);
+        done.map(|done| habits.add(done));
+    }
+
+    /// Takes what was before.
+    pub(crate) fn recall(&mut self, past: Self) {
+        self.waits = false;
+        self.left_out += past.left_out;
+        for (name, number) in past.names {
+            let before = &past.habits[number];
+            let Some(number) = self.of_name(name, before.since) else { continue };
+            let habits = &mut self.habits[number];
+            habits.since = habits.since.min(before.since);
+            habits.is_full |= before.is_full;
+            for done in &before.done {
+                habits.add(*done);
+            }
+        }
+    }
+
+    /// What a workload is called may have changed.
+    pub(crate) fn renamed(&mut self, workload: WorkloadId) {
+        self.instances.remove(&workload);
     }
 
     /// Whether a read is usual; it is from now on.
-    pub fn read(
+    pub(crate) fn read(
         &mut self,
         access: &Access,
         workload: Option<&Workload>,
         program: Option<&Process>,
     ) -> Before {
-        let reader = program.and_then(reader);
-        let secret =
-            format!("{}/{}", access.secret.display_name(), access.secret.key.as_deref().unwrap_or(""));
-        let is_allowed = access.verdict != Verdict::Denied;
-        let Some((habits, before)) = self.habits(workload, access.first) else { return Before::default() };
-        let Some(reader) = reader else { return before };
-        let what = (secret, reader);
-        let known = habits.readers.contains(&what);
-        // What was refused is not a habit.
-        if !known && is_allowed {
-            if habits.readers.len() < HABITS_MAX {
-                habits.readers.insert(what);
-            } else {
-                habits.is_full = true;
-            }
-        }
-        Before { reader: Some(known), ..before }
+        let done = program.and_then(|program| self.hash(Habit::Reads(&access.secret, &program.executable)));
+        let (before, reader) = self.did(workload, access.first, done, access.verdict);
+        Before { reader, ..before }
     }
 
     /// Whether a destination is usual; it is from now on.
-    pub fn connected(&mut self, connection: &Connection, workload: Option<&Workload>) -> Before {
-        let is_allowed = connection.verdict != Verdict::Denied;
-        let Some((habits, before)) = self.habits(workload, connection.first) else {
-            return Before::default();
-        };
-        let Some(address) = connection.destination else { return before };
-        let what = (address, connection.port);
-        let known = habits.destinations.contains(&what);
-        if !known && is_allowed {
-            if habits.destinations.len() < HABITS_MAX {
-                habits.destinations.insert(what);
-            } else {
-                habits.is_full = true;
-            }
-        }
-        Before { destination: Some(known), ..before }
+    pub(crate) fn connected(&mut self, made: &Connection, workload: Option<&Workload>) -> Before {
+        let done = made.destination.and_then(|address| self.hash(Habit::Speaks(address, made.port)));
+        let (before, destination) = self.did(workload, made.first, done, made.verdict);
+        Before { destination, ..before }
     }
 
     /// What is usual for any other event of the workload.
-    pub fn of(&mut self, workload: Option<&Workload>, at: BootTime) -> Before {
-        self.habits(workload, at).map_or_else(Before::default, |(_, before)| before)
+    pub(crate) fn of(&mut self, workload: Option<&Workload>, at: BootTime) -> Before {
+        self.did(workload, at, None, Verdict::Denied).0
     }
 
-    fn habits(&mut self, workload: Option<&Workload>, at: BootTime) -> Option<(&mut Habits, Before)> {
-        let name = stable_name(workload?)?;
-        if !self.workloads.contains_key(&name) && self.workloads.len() >= WORKLOADS_MAX {
-            self.left_out += 1;
-            return None;
-        }
-        let habits = self.workloads.entry(name).or_insert_with(|| Habits {
-            since: at,
-            readers: FxHashSet::default(),
-            destinations: FxHashSet::default(),
-            is_full: false,
-        });
-        let learnt = at.since(habits.since) >= self.learning && !habits.is_full;
-        Some((habits, Before { learnt: Some(learnt), ..Before::default() }))
-    }
-
-    /// Workloads that had no room.
+    /// Times that a workload had no room.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
-}
 
-/// The program that reads, wherever its file lies by number: an image's new version is the same program.
-fn reader(program: &Process) -> Option<String> {
-    let executable = &program.executable;
-    let path = executable.path.as_deref()?;
-    Some(format!("{} {path} {}", executable.origin, executable.interpreter.as_deref().unwrap_or("")))
-}
+    fn did(
+        &mut self,
+        workload: Option<&Workload>,
+        at: BootTime,
+        done: Option<u64>,
+        verdict: Verdict,
+    ) -> (Before, Option<bool>) {
+        let at = at.as_nanos().cast_signed();
+        let Some(number) = workload.and_then(|workload| self.of_instance(workload, at)) else {
+            return (Before::default(), None);
+        };
+        let habits = &mut self.habits[number];
+        let known_for = Duration::from_nanos(at.saturating_sub(habits.since).max(0).cast_unsigned());
+        let learnt = known_for >= self.learning && !habits.is_full;
+        let known = done.map(|done| match verdict {
+            // What was refused is not a habit.
+            Verdict::Denied => habits.done.contains(&done),
+            Verdict::Allowed | Verdict::WouldDeny => habits.add(done),
+        });
+        (Before { learnt: (!self.waits).then_some(learnt), ..Before::default() }, known)
+    }
 
-/// What stays the same from one instance to the next: namespace, what owns the pod, container; else the image.
-pub fn stable_name(workload: &Workload) -> Option<String> {
-    match &workload.kind {
-        WorkloadKind::PodContainer { .. } => {
-            let (namespace, pod) = (workload.namespace.as_deref()?, workload.pod.as_deref()?);
-            Some(format!("{namespace}/{}/{}", owner(pod), workload.container.as_deref().unwrap_or("")))
+    fn of_instance(&mut self, workload: &Workload, at: i64) -> Option<usize> {
+        if let Some(number) = self.instances.get(&workload.id) {
+            return Some(*number);
         }
-        WorkloadKind::Container { container_id, .. } => match &workload.image {
-            Some(image) => Some(format!("image:{}", image.name)),
-            None => {
-                Some(format!("container:{}", workload.container.as_deref().unwrap_or(container_id.as_str())))
+        let number = self.of_name(stable_name(workload)?, at)?;
+        if self.instances.len() >= INSTANCES_MAX {
+            self.instances.clear();
+        }
+        self.instances.insert(workload.id, number);
+        Some(number)
+    }
+
+    fn of_name(&mut self, name: String, since: i64) -> Option<usize> {
+        if let Some(number) = self.names.get(&name) {
+            return Some(*number);
+        }
+        if self.habits.len() >= WORKLOADS_MAX {
+            self.left_out += 1;
+            return None;
+        }
+        self.habits.push(Habits { since, done: FxHashSet::default(), is_full: false });
+        self.names.insert(name, self.habits.len() - 1);
+        Some(self.habits.len() - 1)
+    }
+
+    /// A program is the same wherever its file lies by number: an image's new version is no other reader.
+    fn hash(&self, habit: Habit<'_>) -> Option<u64> {
+        Some(match habit {
+            Habit::Runs => return None,
+            Habit::Reads(secret, by) => {
+                let by = (by.origin, by.path.as_deref()?, by.interpreter.as_deref());
+                self.hasher.hash_one((secret.kind, stable_secret(secret), secret.key.as_deref(), by))
             }
-        },
-        WorkloadKind::Unit { unit } => Some(format!("unit:{unit}")),
-        WorkloadKind::Host => Some("host".to_owned()),
-        WorkloadKind::Other => Some(format!("cgroup:{}", workload.cgroup_path)),
+            Habit::Speaks(address, port) => self.hasher.hash_one((address, port)),
+        })
     }
 }
 
-/// The name of what has made a pod, as far as the pod's name tells: a Deployment adds a hash and five letters, a DaemonSet and
-/// a Job five letters, a StatefulSet a number.
-fn owner(pod: &str) -> &str {
-    let is_suffix = |text: &str| text.len() == 5 && text.bytes().all(is_of_suffix);
-    let is_hash = |text: &str| (8..=10).contains(&text.len()) && text.bytes().all(is_of_suffix);
-    match pod.rsplit_once('-') {
-        Some((rest, last)) if is_suffix(last) => match rest.rsplit_once('-') {
-            Some((owner, hash)) if is_hash(hash) => owner,
-            _ => rest,
-        },
-        Some((rest, last)) if !last.is_empty() && last.bytes().all(|it| it.is_ascii_digit()) => rest,
-        _ => pod,
-    }
-}
-
-/// Letters of names that Kubernetes makes up (k8s.io/apimachinery/pkg/util/rand: no vowels, no 0, 1, 3).
-fn is_of_suffix(letter: u8) -> bool {
-    b"bcdfghjklmnpqrstvwxz2456789".contains(&letter)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pods_of_one_owner_have_one_name() {
-        for (pod, name) in [
-            ("api-7d4b9c6f5d-x2x9z", "api"),
-            ("agent-x2x9z", "agent"),
-            ("db-0", "db"),
-            ("db-12", "db"),
-            ("lonely", "lonely"),
-            ("my-debug", "my-debug"),
-        ] {
-            assert_eq!(owner(pod), name, "{pod}");
+impl Habits {
+    /// Whether it has been done before; it has from now on.
+    fn add(&mut self, done: u64) -> bool {
+        if self.done.contains(&done) {
+            return true;
         }
+        if self.done.len() < HABITS_MAX {
+            self.done.insert(done);
+        } else {
+            self.is_full = true;
+        }
+        false
     }
 }

@@ -122,7 +122,10 @@ impl Engine {
         let mut found = Vec::new();
         for record in records {
             match record {
-                Record::Workload(workload) => self.world.workload(workload),
+                Record::Workload(workload) => {
+                    self.world.workload(workload);
+                    self.baseline.renamed(workload.id);
+                }
                 Record::Process(program) => self.world.began(program),
                 Record::Exit { process, exec, at } => {
                     self.world.exited(*process, *exec, *at);
@@ -159,9 +162,30 @@ impl Engine {
         }
     }
 
+    /// Waits for what workloads have done before it began: fill this and give it to [`Self::recall`]. Until then it says of
+    /// no workload what is usual.
+    pub fn await_past(&mut self) -> Baseline {
+        self.baseline.await_past()
+    }
+
+    /// Takes what workloads have done before it began.
+    pub fn recall(&mut self, past: Baseline) {
+        self.baseline.recall(past);
+    }
+
     /// What each rule has done, by name.
     pub fn counters(&self) -> impl Iterator<Item = (&str, Counters)> {
         self.rules.iter().map(|it| (it.rule.name.as_str(), it.counters))
+    }
+
+    /// Programs that were forgotten before their time, because there was no room for more.
+    pub fn programs_forgotten(&self) -> u64 {
+        self.world.forgotten()
+    }
+
+    /// Times that the habits of a workload were not kept, because there was no room for more workloads.
+    pub fn workloads_left_out(&self) -> u64 {
+        self.baseline.left_out()
     }
 }
 

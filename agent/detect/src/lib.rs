@@ -7,12 +7,16 @@ pub mod condition;
 mod document;
 mod engine;
 mod facts;
+mod library;
 mod parse;
 mod rule;
+mod stable;
 mod world;
 
+pub use baseline::{Baseline, Habit};
 pub use engine::{Counters, Engine, Limits};
 pub use facts::Kind;
+pub use library::{Entry, Library};
 pub use parse::parse;
 pub use rule::{By, Counted, More, Rule, Step};
 

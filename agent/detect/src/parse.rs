@@ -91,6 +91,7 @@ impl Checker<'_> {
         };
         Some(Rule {
             name: name.value.clone(),
+            at: name.at,
             title: spec.title.value.trim().to_owned(),
             severity: severity?,
             techniques: spec.technique.iter().map(|it| it.value.clone()).collect(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cofferdam_model::{Response, Severity};
+use cofferdam_policy::yaml::Place;
 
 use crate::condition::Condition;
 use crate::facts::Kind;
@@ -12,6 +13,8 @@ use crate::facts::Kind;
 pub struct Rule {
     /// Its name.
     pub name: String,
+    /// Where that stands in its file.
+    pub at: Place,
     /// What has happened, in a sentence.
     pub title: String,
     /// How bad it is.
