@@ -27,6 +27,7 @@ use crate::containment::names::Names;
 use crate::containment::orders::Orders;
 use crate::containment::wall::{self, Wall};
 use crate::containment::{Enforcer, Store};
+use crate::detections::Detections;
 use crate::door::Door;
 use crate::live::View;
 use crate::naming::{self, Naming};
@@ -104,7 +105,8 @@ pub fn run(args: &Args, config: Config) -> Result<End> {
         latest: pipeline.tables.latest_generation().max(names.latest()),
     };
     let enforcer = Enforcer::new(store, orders, wall, setup, Guarding::new(&args.socket), sender.clone());
-    let rules = Rules { enforcer, state, pin_dir: args.pin_dir.clone() };
+    let detections = Detections::load(config.detections);
+    let rules = Rules { enforcer, detections, state, pin_dir: args.pin_dir.clone() };
     let mut agent = Agent::new(node, pipeline, naming, journal, mounts, cri_line, rules);
     let (status, progress) = (Arc::clone(&agent.status), Arc::clone(&agent.progress));
     let live = agent.live.clone();
@@ -113,6 +115,7 @@ pub fn run(args: &Args, config: Config) -> Result<End> {
     let door = Door::new(residents, hierarchy.clone(), sender.clone());
     agent.pipeline.names = names;
 
+    threads::read_past(journal_dir.clone(), agent.detections.await_past(), sender.clone())?;
     threads::read_rings(rings, sender.clone())?;
     let watched = agent.know_what_runs(&hierarchy)?;
     agent.take_events(pending, 0, host::boot_time());
@@ -168,9 +171,10 @@ fn announce() {
     }
 }
 
-/// What puts rules into force, and where they are kept.
+/// What puts rules into force, and where they are kept; and what looks for misuse.
 struct Rules {
     enforcer: Enforcer,
+    detections: Detections,
     state: PathBuf,
     pin_dir: PathBuf,
 }
@@ -182,6 +186,8 @@ pub struct Agent {
     pub pipeline: Pipeline,
     /// Policies and orders to what the kernel holds.
     pub enforcer: Enforcer,
+    /// Records to detections.
+    pub detections: Detections,
     /// Where programs and tables are pinned.
     pin_dir: PathBuf,
     ending: bool,
@@ -216,11 +222,12 @@ impl Agent {
         cri: CriLine,
         rules: Rules,
     ) -> Self {
-        let Rules { enforcer, state: containment, pin_dir } = rules;
+        let Rules { enforcer, detections, state: containment, pin_dir } = rules;
         Self {
             node,
             pipeline,
             enforcer,
+            detections,
             pin_dir,
             ending: false,
             succeeds: true,
@@ -456,10 +463,17 @@ impl Agent {
         self.pipeline.refresh_secrets(&self.mounts, now);
     }
 
+    /// Everything since the last call, and what rules have found in it: that is written with its evidence.
+    fn take_batch(&mut self) -> Vec<Record> {
+        let found = self.detections.observe(self.pipeline.fresh());
+        self.pipeline.add(found);
+        self.pipeline.take_batch()
+    }
+
     /// Shows the batch to watchers and writes it. What a journal that cannot be written does not take waits, and
     /// watching goes on. A `heartbeat` is written also when there is nothing to say: until then everything was seen.
     fn commit(&mut self, now: BootTime, heartbeat: bool) {
-        let fresh = self.pipeline.take_batch();
+        let fresh = self.take_batch();
         let clock = host::clock();
         if self.live.watchers() > 0 {
             let view = View { state: &self.pipeline.state, boot: &self.node.boot, clock };
@@ -532,6 +546,7 @@ impl Agent {
             mounts: &self.mounts,
             cri: &cri,
             guarding: &self.enforcer.guarding,
+            detections: &self.detections,
         });
         *backend::lock(&self.status) = Some(status);
     }
@@ -542,7 +557,7 @@ impl Agent {
         if let Err(error) = self.pipeline.tick(now) {
             tracing::error!(%error, "the last counters could not be read; the next agent will");
         }
-        let last = self.pipeline.take_batch();
+        let last = self.take_batch();
         self.write(last, &host::clock(), now, true);
         if self.backlog.len() > 0 {
             tracing::error!(records = self.backlog.len(), "what waits for the journal is lost");

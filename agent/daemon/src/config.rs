@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cofferdam_inventory::environment::CredentialNames;
 use cofferdam_inventory::volumes::ConfiguredSecret;
@@ -14,6 +15,7 @@ use cofferdam_sensor::Budgets;
 use serde_saphyr::{Location, Spanned};
 
 use crate::containment::enforcer::Baseline;
+use crate::detections::Settings;
 
 use file::File;
 
@@ -78,6 +80,8 @@ pub struct Config {
     pub baseline: Baseline,
     /// Resolvers that stay reachable; none: those of the node.
     pub resolvers: Vec<IpAddr>,
+    /// Detection rules.
+    pub detections: Settings,
 }
 
 impl Config {
@@ -120,6 +124,7 @@ impl Config {
             budgets: budgets(&file.limits)?,
             baseline: baseline(&file.policy)?,
             resolvers: resolvers(&file.policy)?,
+            detections: detections(file.detections)?,
         })
     }
 }
@@ -182,10 +187,7 @@ fn credential_names(given: &file::Environment) -> Result<CredentialNames, Wrong>
 fn journal(given: &file::Journal) -> Result<cofferdam_journal::Config, Wrong> {
     let mut journal = cofferdam_journal::Config::default();
     if let Some(retain) = &given.retain {
-        journal.retain = units::duration(&retain.value).ok_or_else(|| {
-            let message = format!("`{}` is no duration; write for example 7d, 12h or 30m", retain.value);
-            Wrong::new("journal.retain", retain, message)
-        })?;
+        journal.retain = duration("journal.retain", retain)?;
     }
     if let Some(given) = &given.max_size {
         let wrong = |message| Wrong::new("journal.max_size", given, message);
@@ -198,6 +200,25 @@ fn journal(given: &file::Journal) -> Result<cofferdam_journal::Config, Wrong> {
         }
     }
     Ok(journal)
+}
+
+fn duration(field: &'static str, given: &Spanned<String>) -> Result<Duration, Wrong> {
+    units::duration(&given.value).ok_or_else(|| {
+        let message = format!("`{}` is no duration; write for example 7d, 12h or 30m", given.value);
+        Wrong::new(field, given, message)
+    })
+}
+
+fn detections(given: file::Detections) -> Result<Settings, Wrong> {
+    let mut settings = Settings { off: given.off, ..Settings::default() };
+    if let Some(folder) = given.folder {
+        exists("detections.folder", &folder)?;
+        settings.folder = folder.value;
+    }
+    if let Some(learning) = &given.learning {
+        settings.learning = duration("detections.learning", learning)?;
+    }
+    Ok(settings)
 }
 
 fn budgets(given: &file::Limits) -> Result<Budgets, Wrong> {
@@ -244,8 +265,6 @@ fn host_name() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
@@ -295,6 +314,25 @@ mod tests {
         assert!(parse("journal: { retain: soon }").unwrap_err().contains("journal.retain"));
         assert!(parse("journal: { max_size: 1KiB }").unwrap_err().contains("least size"));
         assert!(parse("limits: { first_events_per_second: 0 }").is_err());
+    }
+
+    #[test]
+    fn detections_are_configured_with_a_folder_that_is_there_and_a_time_that_is_one() {
+        let text = "detections: { folder: /etc, off: [secret-sweep], learning: 2h }";
+        let learning = Duration::from_hours(2);
+        let off = vec!["secret-sweep".to_owned()];
+        assert_eq!(parse(text).unwrap().detections, Settings { folder: "/etc".into(), off, learning });
+        assert_eq!(parse("").unwrap().detections, Settings::default());
+        let error = |text: &str| parse(text).unwrap_err();
+        assert!(
+            error("detections:\n  learning: soon\n")
+                .starts_with("c.yaml:2: detections.learning: `soon` is no")
+        );
+        assert!(
+            error("detections:\n  folder: /none\n")
+                .starts_with("c.yaml:2: detections.folder: /none: No such")
+        );
+        assert!(error("detections:\n  rules: 1\n").starts_with("c.yaml:2:3: "));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod command_lines;
 mod config;
 mod containment;
 mod counts;
+mod detections;
 mod door;
 mod facts;
 mod host;

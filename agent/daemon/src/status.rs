@@ -16,6 +16,7 @@ use cofferdam_sensor::{AttachState, HookReport, Tier, abi};
 
 use crate::backend;
 use crate::containment::guarding::Guarding;
+use crate::detections::Detections;
 use crate::host;
 use crate::pipeline::Pipeline;
 
@@ -57,6 +58,8 @@ pub struct Parts<'a> {
     pub cri: &'a CriStatus,
     /// What holds back opens, where something does.
     pub guarding: &'a Guarding,
+    /// Detection rules.
+    pub detections: &'a Detections,
 }
 
 /// Makes it.
@@ -80,9 +83,9 @@ pub fn make(parts: &Parts<'_>) -> Status {
         over_budget: by_workload(pipeline, pipeline.losses.over_budget()),
         tables: fills(pipeline),
         journal: journal(parts),
-        sources: sources(pipeline, parts.cri, parts.guarding),
+        sources: sources(parts),
         watchers: 0,
-        rules: Vec::new(),
+        rules: parts.detections.rules(),
         memory: Memory { rss_bytes: host::resident_bytes(), map_bytes: pipeline.tables.bytes() },
     }
 }
@@ -127,6 +130,7 @@ fn of_bounds(parts: &Parts<'_>) -> Vec<Counter> {
         ("mounts", "not_understood", parts.mounts.malformed),
     ]
     .into_iter()
+    .chain(parts.detections.bounds())
     .filter(|(_, _, count)| *count > 0)
     .map(|(hook, reason, count)| Counter { hook: hook.to_owned(), reason: reason.to_owned(), count })
     .collect()
@@ -180,7 +184,8 @@ fn fills(pipeline: &Pipeline) -> Vec<TableFill> {
     kernel.collect()
 }
 
-fn sources(pipeline: &Pipeline, cri: &CriStatus, guarding: &Guarding) -> Vec<Source> {
+fn sources(parts: &Parts<'_>) -> Vec<Source> {
+    let Parts { pipeline, cri, guarding, detections, .. } = parts;
     let failures: Vec<String> =
         pipeline.secrets.failures().map(|(path, reason)| format!("{}: {reason}", path.display())).collect();
     // A host without pods needs no CRI.
@@ -195,7 +200,7 @@ fn sources(pipeline: &Pipeline, cri: &CriStatus, guarding: &Guarding) -> Vec<Sou
         },
         ok: failures.is_empty(),
     };
-    let mut found = vec![secrets, runtime];
+    let mut found = vec![secrets, runtime, detections.source()];
     found.extend(guard(guarding));
     found
 }

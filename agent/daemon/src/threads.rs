@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use cofferdam_api::Socket;
+use cofferdam_detect::Baseline;
 use cofferdam_inventory::cri::{self, CriClient, CriStatus};
 use cofferdam_inventory::mounts::MountWatch;
 use cofferdam_inventory::names::ContainerNames;
@@ -21,6 +22,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::agent::Agent;
 use crate::backend::Answers;
 use crate::bundle;
+use crate::detections::past;
+use crate::host;
 use crate::naming::SETTING_UP;
 
 /// Events handed over at a time.
@@ -53,6 +56,19 @@ fn blind(what: &str, without: &str, error: &std::io::Error) -> anyhow::Error {
         "cannot {what}: {error}. Without it {without}, so the agent ends. The hooks stay attached and count: start \
          it again, and it goes on from there"
     )
+}
+
+/// Reads from the journal what workloads have done so far: of a long one that takes seconds, and nothing waits for it.
+/// Meanwhile nothing is unusual, which `cofferdam status` tells by rules that are undecided.
+pub fn read_past(journal: PathBuf, mut past: Baseline, to: SyncSender<Message>) -> Result<()> {
+    let clock = host::clock();
+    let work = move || {
+        let trouble = past::read(&journal, &clock, &mut past).err();
+        let recall = move |agent: &mut Agent| agent.detections.recall(past, trouble);
+        // Nobody takes it: the agent has ended.
+        let _ = to.send(Message::Do(Box::new(recall)));
+    };
+    thread::Builder::new().name("past".into()).spawn(work).context("cannot start a thread").map(drop)
 }
 
 /// Copies events out of the rings; decides nothing. It ends once nobody takes them: what is in the rings stays there

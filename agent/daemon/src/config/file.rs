@@ -23,6 +23,20 @@ pub struct File {
     pub limits: Limits,
     /// How policies are put into force.
     pub policy: Policy,
+    /// Detection rules.
+    pub detections: Detections,
+}
+
+/// Detection rules.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detections {
+    /// Where rules lie besides those that are built in; `/etc/cofferdam/detections` unless given.
+    pub folder: Option<Spanned<PathBuf>>,
+    /// Names of rules that do not run.
+    pub off: Vec<String>,
+    /// How long after it was first seen a workload's habits are known: `1h` unless given.
+    pub learning: Option<Spanned<String>>,
 }
 
 /// How policies are put into force.
