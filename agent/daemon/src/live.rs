@@ -3,8 +3,8 @@
 use cofferdam_api::Event;
 use cofferdam_model::{
     Access, AccessRow, Attempt, AttemptRow, Audit, AuditRow, BinaryOrigin, BootId, CgroupId, Clock,
-    Connection, ConnectionRow, Detection, DetectionRow, EventId, Loss, LossRow, Process, ProcessKey,
-    ProcessRow, Record, SecretRef, TargetRow, Told, ToldRow, Workload, WorkloadId,
+    Connection, ConnectionRow, EventId, Loss, LossRow, Process, ProcessKey, ProcessRow, Record, TargetRow,
+    Workload, WorkloadId,
 };
 
 use crate::state::State;
@@ -33,7 +33,10 @@ impl View<'_> {
             }
             Record::Attempt(attempt) => Some(Event::Attempt(Box::new(self.attempt(attempt)))),
             Record::Audit(audit) => Some(Event::Audit(Box::new(self.audit(audit)))),
-            Record::Detection(found) => Some(Event::Detection(Box::new(self.detection(found)))),
+            Record::Detection(found) => {
+                let (workload, program) = (self.workload(found.workload), self.program(found.exec));
+                Some(Event::from(found.row(self.boot, &self.clock, workload, program)))
+            }
             Record::Loss(loss) => Some(Event::Loss(self.loss(loss))),
             Record::Workload(_) | Record::Secret { .. } => None,
         }
@@ -198,45 +201,6 @@ impl View<'_> {
             workload: audit.workload.and_then(|id| self.name(id)),
             by: audit.by,
             detail: audit.detail.clone(),
-            boot_id: self.boot.clone(),
-        }
-    }
-
-    fn detection(&self, found: &Detection) -> DetectionRow {
-        let workload = self.workload(found.workload);
-        let program = self.program(found.exec);
-        let secret = found.secret.as_ref();
-        let told = |told: &Told| ToldRow {
-            event: self.id(told.event),
-            field: told.field.clone(),
-            value: told.value.clone(),
-        };
-        DetectionRow {
-            id: format!("{}/{}", self.id(found.event), found.rule),
-            at: self.clock.wall(found.at),
-            rule: found.rule.clone(),
-            title: found.title.clone(),
-            severity: found.severity,
-            techniques: found.techniques.clone(),
-            workload: self.name(found.workload),
-            namespace: workload.and_then(|workload| workload.namespace.clone()),
-            pod: workload.and_then(|workload| workload.pod.clone()),
-            container: workload.and_then(|workload| workload.container.clone()),
-            container_id: container_id(workload),
-            binary: program.and_then(|program| program.executable.path.clone()),
-            binary_origin: program.map_or(BinaryOrigin::Unknown, |program| program.executable.origin),
-            pid: found.process.map(|process| process.pid),
-            process_start: found.process.map(|process| self.clock.wall(process.start)),
-            uid: found.uid.or_else(|| program.map(|program| program.uid)),
-            exec_session: program.and_then(|program| program.exec_session),
-            secret: secret.map(SecretRef::display_name),
-            secret_kind: secret.map(|secret| secret.kind),
-            key: secret.and_then(|secret| secret.key.clone()),
-            evidence: found.evidence.iter().map(|event| self.id(*event)).collect(),
-            told: found.told.iter().map(told).collect(),
-            withheld: found.withheld,
-            contain: found.response.contain,
-            revoke: found.response.revoke,
             boot_id: self.boot.clone(),
         }
     }

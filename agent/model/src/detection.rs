@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::words;
-use crate::{BootTime, EventId, ProcessKey, SecretRef, WorkloadId};
+use crate::{
+    BinaryOrigin, BootId, BootTime, Clock, DetectionRow, EventId, Process, ProcessKey, SecretRef, ToldRow,
+    Workload, WorkloadId,
+};
 
 words! {
     /// How bad it is.
@@ -86,4 +89,51 @@ pub struct Detection {
     pub withheld: u64,
     /// What is to be done.
     pub response: Response,
+}
+
+impl Detection {
+    /// As its reader sees it, with what is known of its workload and program.
+    pub fn row(
+        &self,
+        boot: &BootId,
+        clock: &Clock,
+        workload: Option<&Workload>,
+        program: Option<&Process>,
+    ) -> DetectionRow {
+        let row_id = |event: EventId| format!("{}-{:x}", boot.as_str().get(..8).unwrap_or_default(), event.0);
+        let told = |told: &Told| ToldRow {
+            event: row_id(told.event),
+            field: told.field.clone(),
+            value: told.value.clone(),
+        };
+        let secret = self.secret.as_ref();
+        DetectionRow {
+            id: format!("{}/{}", row_id(self.event), self.rule),
+            at: clock.wall(self.at),
+            rule: self.rule.clone(),
+            title: self.title.clone(),
+            severity: self.severity,
+            techniques: self.techniques.clone(),
+            workload: workload.map(|workload| workload.name().as_str().to_owned()),
+            namespace: workload.and_then(|workload| workload.namespace.clone()),
+            pod: workload.and_then(|workload| workload.pod.clone()),
+            container: workload.and_then(|workload| workload.container.clone()),
+            container_id: workload.and_then(|it| it.kind.container_id()).map(ToString::to_string),
+            binary: program.and_then(|program| program.executable.path.clone()),
+            binary_origin: program.map_or(BinaryOrigin::Unknown, |program| program.executable.origin),
+            pid: self.process.map(|process| process.pid),
+            process_start: self.process.map(|process| clock.wall(process.start)),
+            uid: self.uid.or_else(|| program.map(|program| program.uid)),
+            exec_session: program.and_then(|program| program.exec_session),
+            secret: secret.map(SecretRef::display_name),
+            secret_kind: secret.map(|secret| secret.kind),
+            key: secret.and_then(|secret| secret.key.clone()),
+            evidence: self.evidence.iter().map(|event| row_id(*event)).collect(),
+            told: self.told.iter().map(told).collect(),
+            withheld: self.withheld,
+            contain: self.response.contain,
+            revoke: self.response.revoke,
+            boot_id: boot.clone(),
+        }
+    }
 }
