@@ -105,6 +105,13 @@ impl Baseline {
         self.instances.remove(&workload);
     }
 
+    /// The clock begins anew, and so do numbers of workloads.
+    pub(crate) fn next_boot(&mut self, later_by: Duration) {
+        let nanos = i64::try_from(later_by.as_nanos()).unwrap_or(i64::MAX);
+        self.instances.clear();
+        self.habits.iter_mut().for_each(|habits| habits.since = habits.since.saturating_sub(nanos));
+    }
+
     /// Whether a read is usual; it is from now on.
     pub(crate) fn read(
         &mut self,
@@ -132,6 +139,12 @@ impl Baseline {
     /// Times that a workload had no room.
     pub fn left_out(&self) -> u64 {
         self.left_out
+    }
+
+    /// How many things are known.
+    pub(crate) fn size(&self) -> usize {
+        let done: usize = self.habits.iter().map(|it| it.done.len()).sum();
+        done + self.names.len() + self.instances.len()
     }
 
     fn did(

@@ -9,7 +9,10 @@ mod engine;
 mod facts;
 mod library;
 mod parse;
+mod place;
+mod recent;
 mod rule;
+mod running;
 mod stable;
 mod world;
 

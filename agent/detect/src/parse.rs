@@ -10,6 +10,7 @@ use cofferdam_policy::{Refusal, Refused};
 use crate::condition::Condition;
 use crate::document::{Count, Document, Spec};
 use crate::facts::Kind;
+use crate::place;
 use crate::rule::{By, Counted, More, Rule, Step};
 
 const API_VERSION: &str = "cofferdam.dev/v1alpha1";
@@ -28,11 +29,12 @@ const EVERY: Duration = Duration::from_secs(600);
 /// If the file is no list of rules at all; with its place.
 pub fn parse(file: &Path, text: &str) -> Result<Vec<Result<Rule, Refused>>, Refused> {
     let documents: Vec<Document> = yaml::documents(file, text)?;
-    Ok(documents.iter().map(|document| Checker { file, refusals: Vec::new() }.rule(document)).collect())
+    Ok(documents.iter().map(|document| Checker { file, text, refusals: Vec::new() }.rule(document)).collect())
 }
 
 struct Checker<'a> {
     file: &'a Path,
+    text: &'a str,
     refusals: Vec<Refusal>,
 }
 
@@ -53,7 +55,10 @@ impl Checker<'_> {
         let rule = self.understood(&document.metadata.name, &document.spec);
         match rule {
             Some(rule) if self.refusals.is_empty() => Ok(rule),
-            _ => Err(Refused(self.refusals)),
+            _ => {
+                self.refusals.sort_by_key(|it| it.at.map(|at| (at.line, at.column)));
+                Err(Refused(self.refusals))
+            }
         }
     }
 
@@ -135,7 +140,11 @@ impl Checker<'_> {
         match Condition::parse(&when.value, &on.fields()) {
             Ok(when) => Some(Step { on, when }),
             Err(mistake) => {
-                self.refuse(when.at, &format!("{field}.when"), format!("at {mistake}"));
+                let (at, reason) = match place::of_mistake(self.text, when.at, &when.value, &mistake) {
+                    Some(at) => (at, mistake.reason),
+                    None => (when.at, format!("at {mistake}")),
+                };
+                self.refuse(at, &format!("{field}.when"), reason);
                 None
             }
         }
