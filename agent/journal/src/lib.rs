@@ -16,5 +16,5 @@ mod write;
 
 pub use config::{Config, MIN_SIZE};
 pub use error::Error;
-pub use read::{Denials, Entry, Evidence, Reader, RowId, Timeline};
+pub use read::{Chapter, Denials, Entry, Evidence, Reader, RowId, Timeline};
 pub use write::{Committed, Journal, Notice, ShedCause, Status};

@@ -155,3 +155,37 @@ fn a_workload_s_flood_does_not_push_out_what_rules_have_found_of_it() {
     assert!(shed > 0);
     assert_eq!(reader(dir.path()).detections(&Filter::default()).unwrap().rows.len(), 1);
 }
+
+#[test]
+fn what_was_written_is_read_back_as_the_records_that_it_was_in_the_order_of_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path());
+    let reached = Target {
+        relation: TargetRelation::Sibling,
+        process: process_key(10),
+        workload: WorkloadId(101),
+        cgroup: CgroupId(101),
+    };
+    let tainted = vec!["shop/volume/creds:k".to_owned()];
+    let records = [
+        Record::Workload(container(101, "checkout")),
+        Record::Process(program(10, 101, "/usr/bin/checkout")),
+        Record::Access(Access {
+            target: Some(reached),
+            uid: Some(7),
+            ..access(1, 101, 10, volume("creds", "k"))
+        }),
+        Record::Connection(Connection { tainted_by: tainted, ..connection(1, 101, 10, "10.0.0.5") }),
+        Record::Attempt(attempt(1, 101, 10, "/tmp/x")),
+        Record::Exit { process: process_key(10), exec: exec_of(10), at: at(27) },
+        Record::Workload(Workload { until: Some(at(28)), ..container(101, "checkout") }),
+    ];
+    append(&mut journal, &records);
+    let mut told = Vec::new();
+    let answer = reader(dir.path()).records(|chapter| {
+        assert_eq!((&chapter.boot, chapter.clock), (&boot(), clock()));
+        told.extend(chapter.records);
+    });
+    assert_eq!(told, records);
+    assert!(!answer.unwrap().completeness.complete, "no agent has said that it watched");
+}

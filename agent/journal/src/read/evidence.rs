@@ -1,7 +1,7 @@
 //! Evidence: what a journal holds of a range, row for row but without its words, for replays and for learning. Rows
 //! that say the same are one; segments are read by as many threads as there are processors.
 
-mod known;
+pub(super) mod known;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -17,8 +17,10 @@ mod pattern;
 mod process;
 mod question;
 mod reader;
+mod records;
 mod secret;
 mod workload;
 
 pub use evidence::Evidence;
 pub use reader::{Denials, Entry, Reader, RowId, Timeline};
+pub use records::Chapter;

@@ -86,7 +86,8 @@ fn keep_later(latest: &mut HashMap<Who, Version>, who: Who, version: Version) {
     }
 }
 
-fn workload(version: Version) -> Option<Workload> {
+/// A workload as one version says it.
+pub(in crate::read) fn workload(version: Version) -> Option<Workload> {
     let runtime = || version.runtime.as_deref().and_then(|word| word.parse().ok());
     let container_id = || version.container_id.as_deref().and_then(|id| id.parse().ok());
     let kind = match version.kind.as_deref()? {
@@ -263,7 +264,8 @@ fn secrets(library: &mut Library, known: &mut Known, numbers: &mut Numbers) {
     }
 }
 
-fn of_secrets(part: &Part) -> Result<Vec<(i64, String, KnownSecret)>> {
+/// The secrets of a segment: id there, identity, and what is known of it.
+pub(in crate::read) fn of_secrets(part: &Part) -> Result<Vec<(i64, String, KnownSecret)>> {
     let mut statement = part.conn.prepare(
         "SELECT s.id, s.identity, s.kind, s.namespace, s.name, s.pod_uid, s.uid, s.key, s.owner,
              (SELECT max(f.path) FROM secret_found f WHERE f.secret = s.id)
