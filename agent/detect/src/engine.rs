@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use cofferdam_model::{Detection, EventId, Record};
+use cofferdam_model::{Detection, Record};
 
 use crate::baseline::Baseline;
 use crate::facts::{Before, Happened, Seen};
-use crate::recent::Recent;
+use crate::recent::{News, Recent};
 use crate::rule::{By, Rule};
 use crate::running::{Group, Running};
 use crate::world::World;
@@ -52,7 +52,7 @@ pub struct Engine {
     rules: Vec<Running>,
     world: World,
     baseline: Baseline,
-    seen: Recent<EventId>,
+    seen: Recent,
     limits: Limits,
 }
 
@@ -92,21 +92,23 @@ impl Engine {
     }
 
     fn event(&mut self, happened: Happened<'_>, found: &mut Vec<Detection>) {
-        let mut seen = Seen { happened, workload: None, program: None, before: Before::default() };
-        // A record that is written again has a new total; what it tells was told.
-        if !self.seen.insert(seen.id()) {
-            return;
-        }
+        let mut seen =
+            Seen { happened, workload: None, program: None, before: Before::default(), news: News::First };
+        // A record that is written again has a new total.
+        let Some(news) = self.seen.see(seen.id(), seen.total()) else { return };
+        seen.news = news;
         seen.workload = self.world.workload_of(seen.workload_id());
         seen.program = seen.exec().and_then(|exec| self.world.program(exec));
-        seen.before = match happened {
-            Happened::Access(it) => self.baseline.read(it, seen.workload, seen.program),
-            Happened::Connection(it) => self.baseline.connected(it, seen.workload),
-            Happened::Attempt(it) => self.baseline.of(seen.workload, it.at),
+        seen.before = match (news, happened) {
+            (News::First, Happened::Access(it)) => self.baseline.read(it, seen.workload, seen.program),
+            (News::First, Happened::Connection(it)) => self.baseline.connected(it, seen.workload),
+            (News::First, Happened::Attempt(_)) | (News::More(_), _) => {
+                self.baseline.of(seen.workload, seen.at())
+            }
         };
         let kind = seen.kind();
         for running in &mut self.rules {
-            if running.concerns(kind) {
+            if running.concerns(kind, news) {
                 let group = group(running.rule.by, &seen, &self.world);
                 found.extend(running.saw(&seen, group, self.limits.groups));
             }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use cofferdam_model::{
     Access, AccessKind, AccessMode, Attempt, AttemptKind, BinaryOrigin, BootTime, Connection, EventId,
@@ -9,6 +10,7 @@ use cofferdam_model::{
 };
 
 use crate::condition::{Field, Type, Value, Values};
+use crate::recent::News;
 
 /// A kind of event that a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,7 +66,7 @@ pub struct Before {
 
 /// An event with all that is known around it.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'e> {
+pub(crate) struct Seen<'e> {
     /// What happened.
     pub happened: Happened<'e>,
     /// In which workload, if its names are known.
@@ -73,6 +75,8 @@ pub struct Seen<'e> {
     pub program: Option<&'e Process>,
     /// What was usual.
     pub before: Before,
+    /// Whether it happened for the first time.
+    pub news: News,
 }
 
 impl<'e> Seen<'e> {
@@ -94,12 +98,36 @@ impl<'e> Seen<'e> {
         }
     }
 
-    /// When it happened; of repeats, the first.
+    /// When it happened; of repeats, the latest.
     pub fn at(&self) -> BootTime {
+        let (first, last) = self.span();
+        if self.news == News::First { first } else { last }
+    }
+
+    /// How often it has happened.
+    pub fn total(&self) -> u64 {
         match self.happened {
-            Happened::Access(it) => it.first,
-            Happened::Connection(it) => it.first,
-            Happened::Attempt(it) => it.at,
+            Happened::Access(it) => it.total,
+            Happened::Connection(it) => it.total,
+            Happened::Attempt(_) => 1,
+        }
+    }
+
+    /// How many times are new, as far as they lie within that time: what was counted over a longer one is one.
+    pub fn times(&self, within: Duration) -> u64 {
+        let (first, last) = self.span();
+        match self.news {
+            News::First if last.since(first) <= within => self.total().max(1),
+            News::First => 1,
+            News::More(more) => more,
+        }
+    }
+
+    fn span(&self) -> (BootTime, BootTime) {
+        match self.happened {
+            Happened::Access(it) => (it.first, it.last),
+            Happened::Connection(it) => (it.first, it.last),
+            Happened::Attempt(it) => (it.at, it.at),
         }
     }
 

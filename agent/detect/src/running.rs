@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::condition::{Truth, Value, Values as _};
 use crate::engine::Counters;
 use crate::facts::{Asked, Happened, Kind, Seen, facts};
+use crate::recent::News;
 use crate::rule::{Counted, More, Rule, Step};
 
 /// Events of a detection that are named at most.
@@ -91,8 +92,12 @@ impl Running {
         self.of_workload.clear();
     }
 
-    /// Whether events of this kind matter to it.
-    pub(crate) fn concerns(&self, kind: Kind) -> bool {
+    /// Whether events of this kind matter to it; that one has happened again matters to who counts.
+    pub(crate) fn concerns(&self, kind: Kind, news: News) -> bool {
+        let counts = matches!(self.rule.more, More::Count { of: Counted::Events, .. });
+        if news != News::First && !counts {
+            return false;
+        }
         let then = match &self.rule.more {
             More::Then(steps) => steps.as_slice(),
             More::Nothing | More::Count { .. } => &[],
@@ -168,15 +173,18 @@ impl Running {
         while waiting.times.front().is_some_and(|(at, ..)| seen.at().since(*at) > within) {
             waiting.times.pop_front();
         }
-        let counts = if of == Counted::Secrets { secret_of(seen) } else { None };
-        let again = of == Counted::Secrets && waiting.times.iter().any(|(.., secret)| *secret == counts);
-        if !again {
-            waiting.times.push_back((seen.at(), seen.id(), counts));
-        }
+        let secret = if of == Counted::Secrets { secret_of(seen) } else { None };
+        let known = of == Counted::Secrets && waiting.times.iter().any(|(.., it)| *it == secret);
+        let times = match of {
+            Counted::Secrets => u64::from(!known),
+            Counted::Events => seen.times(within).min(at_least.into()),
+        };
+        waiting.times.extend((0..times).map(|_| (seen.at(), seen.id(), secret.clone())));
         waiting.told = told;
         waiting.secret = secret_of(seen);
         if waiting.times.len() >= at_least as usize {
             waiting.evidence = waiting.times.iter().map(|(_, id, _)| *id).collect();
+            waiting.evidence.dedup();
             return Some(waiting);
         }
         self.wait(group, waiting, groups_max);

@@ -4,6 +4,7 @@ mod kit;
 
 use std::collections::BTreeSet;
 
+use cofferdam_model::{Access, BinaryOrigin, BootTime, Record};
 use kit::scenes;
 
 /// The rules that find something in a recording.
@@ -45,6 +46,35 @@ fn a_detection_names_its_evidence_and_what_has_decided() {
     for decided in [("access.how", "open"), ("workload.learnt", "true"), ("destination.usual", "false")] {
         assert!(told.contains(&decided), "{decided:?} is not in {told:?}");
     }
+}
+
+/// A process that tries again and again is one event, whose total grows.
+#[test]
+fn what_is_denied_again_is_counted_although_it_is_one_event() {
+    let mut scene = kit::Scene::new();
+    let runc = scene.enters(kit::APP, false);
+    let app = scene.runs(runc, "/usr/bin/node", BinaryOrigin::Image);
+    scene.is_refused(app, "creds", "tls.key");
+    let Some(Record::Access(first)) = scene.records.last().cloned() else { panic!("it was refused") };
+    let again = |total: u64, seconds: u64| {
+        let last = BootTime::from_nanos(first.first.as_nanos() + seconds * 1_000_000_000);
+        Record::Access(Access { total, last, ..first.clone() })
+    };
+    let repeated = |more: &[Record]| {
+        let mut engine = kit::engine();
+        let mut all = engine.observe(&scene.records);
+        all.extend(engine.observe(more));
+        all.iter().filter(|it| it.rule == "denied-again-and-again").count()
+    };
+    assert_eq!(repeated(&[again(3, 1), again(4, 2)]), 0);
+    assert_eq!(repeated(&[again(3, 1), again(5, 2)]), 1);
+    assert_eq!(repeated(&[again(3, 100), again(5, 200)]), 0, "slowly");
+    // An agent that was started in between is told all of it at once.
+    let counted_for_days = [again(5_000, 90_000)];
+    let records: Vec<Record> =
+        scene.records[..scene.records.len() - 1].iter().chain(&counted_for_days).cloned().collect();
+    let all = kit::engine().observe(&records);
+    assert!(all.iter().all(|it| it.rule != "denied-again-and-again"));
 }
 
 /// Writes the recordings anew from the scenes.
