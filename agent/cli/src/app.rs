@@ -3,21 +3,24 @@
 mod in_force;
 mod orders;
 mod policy;
+mod replay;
 mod rollout;
+mod rules;
 
 pub(crate) use rollout::{Checked, Summary, Tested};
+pub(crate) use rules::{CheckedRules, ListedRule};
 
 use std::env;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::CommandFactory as _;
-use cofferdam_api::{ConnectError, DEFAULT_SOCKET, Event, Timeline, WatchBatch};
-use cofferdam_model::{Filter, WallTime};
+use cofferdam_api::{ConnectError, DEFAULT_SOCKET, Ending, Event, Timeline, WatchBatch};
+use cofferdam_model::{Answer, Filter, WallTime};
 use serde_json::json;
 
-use crate::args::{Cli, Command, Format, Options, Range, Selection, filter, found};
+use crate::args::{Cli, Command, Detect, Format, Options, Range, Selection, filter, found};
 use crate::failure::{BadUsage, Outcome};
 use crate::host::Host;
 use crate::screen::Screen;
@@ -75,6 +78,8 @@ pub(crate) fn run(cli: Cli, now: WallTime, screen: Screen, out: &mut dyn Write) 
         }
         Command::Watch { who, what, limit } => run.watch(&filter(who, what, Range::default(), now)?, limit),
         Command::Policy { command } => run.policy(command, now),
+        Command::Rules { command } => run.rules(command),
+        Command::Detect { command: Detect::Replay(replay) } => run.replay_rules(replay, now),
         Command::Contain(order) => run.contain(order.order(now)?),
         Command::Release { id } => run.release(&id),
         Command::Orders => run.orders(),
@@ -111,6 +116,21 @@ impl Run<'_> {
         Agent::connect(&self.socket())
     }
 
+    /// The copied journal, or the agent's own, where the agent says that it lies.
+    fn journal(&self, command: &str) -> Result<(String, CopiedJournal)> {
+        if let Some(dir) = &self.options.journal {
+            return Ok((dir.display().to_string(), CopiedJournal::open(dir)?));
+        }
+        let path = self.agent(command)?.status()?.journal.path;
+        let journal = CopiedJournal::open(Path::new(&path)).with_context(|| {
+            format!(
+                "read the agent's journal at {path}: this needs its files themselves; run it where the agent runs, as \
+                 root, or name a copy with --journal DIR"
+            )
+        })?;
+        Ok((path, journal))
+    }
+
     fn lines(&mut self, lines: &[Line]) -> Result<()> {
         self.out.write_all(text::render(lines, self.screen.colour).as_bytes())?;
         Ok(())
@@ -135,10 +155,19 @@ impl Run<'_> {
             rows.extend(chunk);
             Ok(())
         })?;
-        let answer = ending.after(rows);
+        self.answered(&ending.after(rows), filter)
+    }
+
+    /// Shows an answer that is there as a whole.
+    fn answered<R: Row>(&mut self, answer: &Answer<R>, filter: &Filter) -> Result<Outcome> {
         match self.options.output {
-            Format::Json => output::document(self.out, &answer)?,
-            _ => self.lines(&show::answer(&answer, filter, self.screen))?,
+            Format::Json => output::document(self.out, answer)?,
+            Format::Jsonl => {
+                answer.rows.iter().try_for_each(|row| output::line(self.out, row))?;
+                let (completeness, since, until) = (answer.completeness.clone(), answer.since, answer.until);
+                output::line(self.out, &Ending { completeness, since, until })?;
+            }
+            Format::Table | Format::Wide => self.lines(&show::answer(answer, filter, self.screen))?,
         }
         Ok(self.judged(answer.completeness.complete))
     }

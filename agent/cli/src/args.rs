@@ -1,8 +1,10 @@
 //! The command line.
 
 mod containment;
+mod detect;
 
 pub(crate) use containment::{Apply, Check, Contain, Learn, Past, Policy, Replay, Selection};
+pub(crate) use detect::{Detect, OwnRules, ReplayRules, Rules};
 
 use std::path::PathBuf;
 
@@ -183,6 +185,18 @@ pub(crate) enum Command {
     Policy {
         #[command(subcommand)]
         command: Policy,
+    },
+    /// Detection rules: which there are, what they wait for, what is wrong with a file of them
+    #[command(after_help = help::RULES)]
+    Rules {
+        #[command(subcommand)]
+        command: Rules,
+    },
+    /// Try detection rules on what has happened
+    #[command(after_help = help::DETECT)]
+    Detect {
+        #[command(subcommand)]
+        command: Detect,
     },
     /// Cut a workload off, or take a credential away, now
     #[command(after_help = help::CONTAIN)]

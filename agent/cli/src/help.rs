@@ -1,11 +1,14 @@
 //! Examples, at the end of every `--help`.
 
 mod containment;
+mod detect;
 
 pub(crate) use containment::{
     CONTAIN, ORDERS, POLICY, POLICY_APPLY, POLICY_CHECK, POLICY_CONFIRM, POLICY_EXPLAIN, POLICY_LEARN,
     POLICY_LIST, POLICY_REMOVE, POLICY_SCHEMA, POLICY_STATUS, POLICY_TEST, RELEASE, UNLOAD,
 };
+
+pub(crate) use detect::{DETECT, DETECT_REPLAY, RULES, RULES_CHECK, RULES_EXPLAIN, RULES_LIST, RULES_SCHEMA};
 
 pub(crate) const MAIN: &str = "\
 Examples:

@@ -184,11 +184,14 @@ fn every_command_has_help_with_examples() {
         "secrets",
         "accesses",
         "connections",
+        "detections",
         "denials",
         "attempts",
         "audit",
         "timeline",
         "watch",
+        "rules",
+        "detect",
         "completions",
     ] {
         let help = alone(&[name, "--help"]);

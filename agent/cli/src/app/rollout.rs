@@ -18,7 +18,6 @@ use super::in_force::InForce;
 use crate::args::{Check, Format, Learn, Past, Replay, between};
 use crate::failure::{BadUsage, Outcome};
 use crate::show;
-use crate::source::CopiedJournal;
 use crate::{output, policy_files};
 
 /// What came of a replay.
@@ -174,19 +173,10 @@ impl Run<'_> {
         Ok(self.judged(completeness.complete))
     }
 
-    /// The evidence of the copied journal, or of the agent's own, where the agent says that it lies.
+    /// The evidence of the copied journal, or of the agent's own.
     fn evidence(&self, filter: &Filter) -> Result<Evidence> {
-        let path = match &self.options.journal {
-            Some(dir) => return CopiedJournal::open(dir)?.evidence(filter),
-            None => self.agent("policy test")?.status()?.journal.path,
-        };
-        let evidence = CopiedJournal::open(Path::new(&path)).and_then(|journal| journal.evidence(filter));
-        evidence.with_context(|| {
-            format!(
-                "read the agent's journal at {path}: this needs its files themselves; run it where the agent runs, as \
-                 root, or name a copy with --journal DIR"
-            )
-        })
+        let (path, journal) = self.journal("policy test")?;
+        journal.evidence(filter).with_context(|| format!("read the journal at {path}"))
     }
 
     fn replay(

@@ -6,7 +6,7 @@ use cofferdam_api::Ending;
 use cofferdam_model::{DetectionRow, Filter, Severity};
 
 use super::access::or_dash;
-use super::{Row, number, program, workload_name};
+use super::{Row, program, workload_name};
 use crate::moment::to_millis;
 use crate::source::{Sink, Source};
 use crate::table::{Cell, Shorten, Table};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use cofferdam_api::{BackendError, Ending, Event, Rows, TimelineParts};
-use cofferdam_journal::{Denials, Error, Evidence, Reader, Timeline};
+use cofferdam_journal::{Chapter, Denials, Error, Evidence, Reader, Timeline};
 use cofferdam_model::{
     AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, DetectionRow, Filter, SecretRow, WorkloadRow,
 };
@@ -24,6 +24,11 @@ impl CopiedJournal {
             opened => opened?,
         };
         Ok(Self(reader))
+    }
+
+    /// Everything that it holds, as records.
+    pub(crate) fn records(&self, take: impl FnMut(Chapter)) -> Result<Answer<()>> {
+        Ok(self.0.records(take)?)
     }
 
     /// What it holds of a range, for replays and for learning.
