@@ -212,7 +212,10 @@ fn duration(field: &'static str, given: &Spanned<String>) -> Result<Duration, Wr
 fn detections(given: file::Detections) -> Result<Settings, Wrong> {
     let mut settings = Settings { off: given.off, ..Settings::default() };
     if let Some(folder) = given.folder {
-        exists("detections.folder", &folder)?;
+        // The usual place need not be there, whether it is named or not.
+        if folder.value != settings.folder {
+            exists("detections.folder", &folder)?;
+        }
         settings.folder = folder.value;
     }
     if let Some(learning) = &given.learning {
