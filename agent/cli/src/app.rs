@@ -76,7 +76,9 @@ pub(crate) fn run(cli: Cli, now: WallTime, screen: Screen, out: &mut dyn Write) 
             }
             run.timeline(&filter(who, what, range, now)?)
         }
-        Command::Watch { who, what, limit } => run.watch(&filter(who, what, Range::default(), now)?, limit),
+        Command::Watch { who, what, by, limit } => {
+            run.watch(&by.narrow(filter(who, what, Range::default(), now)?), limit)
+        }
         Command::Policy { command } => run.policy(command, now),
         Command::Rules { command } => run.rules(command),
         Command::Detect { command: Detect::Replay(replay) } => run.replay_rules(replay, now),

@@ -176,6 +176,8 @@ pub(crate) enum Command {
         who: Who,
         #[command(flatten)]
         what: What,
+        #[command(flatten)]
+        by: ByRule,
         /// End after so many events
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
@@ -295,12 +297,27 @@ pub(crate) struct Found {
     /// Path of the binary
     #[arg(long, value_name = "GLOB")]
     binary: Option<String>,
-    /// At least this bad: info, low, medium, high or critical
+    #[command(flatten)]
+    by: ByRule,
+}
+
+/// Which of what rules have found.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filters (text is a glob: *, ?)")]
+pub(crate) struct ByRule {
+    /// Detections that are at least this bad: info, low, medium, high or critical
     #[arg(long, value_name = "SEVERITY", value_parser = severity(), hide_possible_values = true)]
     severity: Option<Severity>,
-    /// Name of the rule
+    /// Detections by rules of this name
     #[arg(long, value_name = "GLOB")]
     rule: Option<String>,
+}
+
+impl ByRule {
+    /// Narrows a filter.
+    pub(crate) fn narrow(self, filter: Filter) -> Filter {
+        Filter { severity: self.severity, rule: self.rule, ..filter }
+    }
 }
 
 const REFUSED: &[Verdict] = &[Verdict::Denied, Verdict::WouldDeny];
@@ -379,8 +396,8 @@ pub(crate) fn filter(who: Who, what: What, range: Range, now: WallTime) -> Resul
 
 /// The filter that the arguments make for what rules have found, as of `now`.
 pub(crate) fn found(who: Who, what: Found, range: Range, now: WallTime) -> Result<Filter, BadUsage> {
-    let Found { secret, binary, severity, rule } = what;
-    Ok(Filter { severity, rule, ..filter(who, What { secret, binary, verdict: None }, range, now)? })
+    let Found { secret, binary, by } = what;
+    Ok(by.narrow(filter(who, What { secret, binary, verdict: None }, range, now)?))
 }
 
 impl From<Option<String>> for What {

@@ -136,6 +136,7 @@ process, access, connection, attempt, audit, detection, loss or missed. The last
 Examples:
   cofferdam watch
   cofferdam watch --workload 'shop/*' --verdict denied
+  cofferdam watch --severity high            detections alone
   cofferdam watch -o jsonl | jq -c 'select(.event == \"access\") | [.workload, .binary, .secret, .key]'";
 
 pub(crate) const COMPLETIONS: &str = "\

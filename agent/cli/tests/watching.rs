@@ -64,6 +64,23 @@ fn events_appear_as_they_happen_and_the_end_says_how_complete_it_was() {
 }
 
 #[test]
+fn whoever_asks_for_detections_sees_those_alone() {
+    let agent = Agent::start(Mood::Well);
+    let (mut watch, _) = Watch::start(&agent, &["watch", "-o", "jsonl", "--severity", "high", "--limit", "2"]);
+    for event in samples::events() {
+        if !matches!(event, cofferdam_api::Event::Loss(_)) {
+            agent.backend.live.publish(event);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+    for rule in ["secret-sweep", "read-then-new-destination"] {
+        let event: Value = serde_json::from_str(&watch.line()).unwrap();
+        assert_eq!((&event["event"], &event["rule"]), (&Value::from("detection"), &Value::from(rule)));
+    }
+    assert_eq!(watch.end().2, 0);
+}
+
+#[test]
 fn each_event_is_flushed_and_an_interrupt_ends_the_watch_in_order() {
     let agent = Agent::start(Mood::Well);
     let (mut watch, first) = Watch::start(&agent, &["watch", "-o", "jsonl", "--workload", "shop/*/app"]);
