@@ -27,7 +27,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { programs: 65_536, groups: 4_096, learning: Duration::from_hours(1) }
+        Self { programs: 32_768, groups: 4_096, learning: Duration::from_hours(1) }
     }
 }
 

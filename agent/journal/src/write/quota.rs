@@ -231,7 +231,7 @@ fn current_usage(conn: &Connection, usage: &Usage) -> Result<Vec<InUse>> {
     Ok(used.collect())
 }
 
-/// What is shed of a workload, in this order: findings last. Table, its id, which of its rows, events of a row.
+/// What is shed of a workload, in this order: what was refused last, and what rules have found never. Table, its id, which of its rows, events of a row.
 const ORDER: [(&str, &str, &str, &str); 6] = [
     ("access", "id", "AND (verdict <> 'allowed') = 0", "total - base"),
     ("connection", "id", "AND (verdict <> 'allowed') = 0", "total - base"),

@@ -140,7 +140,7 @@ fn fold(conn: &Connection) -> bool {
 }
 
 /// Deletes the oldest rows and records it as a loss, in one transaction. Returns how many events they counted.
-/// Findings go when nothing else is left.
+/// What was refused goes when nothing else is left; what rules have found stays, as acts do.
 fn delete_oldest(conn: &Connection, rows: u32) -> rusqlite::Result<u64> {
     let tx = conn.unchecked_transaction()?;
     let ordinary = [
