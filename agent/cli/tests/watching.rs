@@ -66,7 +66,8 @@ fn events_appear_as_they_happen_and_the_end_says_how_complete_it_was() {
 #[test]
 fn whoever_asks_for_detections_sees_those_alone() {
     let agent = Agent::start(Mood::Well);
-    let (mut watch, _) = Watch::start(&agent, &["watch", "-o", "jsonl", "--severity", "high", "--limit", "2"]);
+    let (mut watch, _) =
+        Watch::start(&agent, &["watch", "-o", "jsonl", "--severity", "high", "--limit", "2"]);
     for event in samples::events() {
         if !matches!(event, cofferdam_api::Event::Loss(_)) {
             agent.backend.live.publish(event);

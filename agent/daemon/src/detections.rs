@@ -132,7 +132,7 @@ impl Detections {
     pub fn bounds(&self) -> [(&'static str, &'static str, u64); 2] {
         [
             ("detect", "program_forgotten", self.engine.programs_forgotten()),
-            ("detect", "workload_left_out", self.engine.workloads_left_out()),
+            ("detect", "workload_forgotten", self.engine.workloads_forgotten()),
         ]
     }
 }

@@ -15,7 +15,7 @@ use crate::stable::{stable_name, stable_secret};
 
 /// Different things that one workload is known to do at most: one that does more is never learnt.
 const HABITS_MAX: usize = 4_096;
-/// Workloads at most.
+/// Workloads at most: for another one the habits of the one that did nothing for longest are forgotten.
 const WORKLOADS_MAX: usize = 4_096;
 /// Instances whose names are kept at once; beyond it they are looked up anew.
 const INSTANCES_MAX: usize = 16_384;
@@ -31,14 +31,16 @@ pub struct Baseline {
     names: FxHashMap<String, usize>,
     instances: FxHashMap<WorkloadId, usize>,
     habits: Vec<Habits>,
-    /// Times that a workload had no room.
-    left_out: u64,
+    /// Workloads whose habits were forgotten.
+    forgotten: u64,
 }
 
+/// Times are nanoseconds since boot; less than none in an earlier boot.
 #[derive(Debug)]
 struct Habits {
-    /// Nanoseconds since boot; less than none where it was seen in an earlier boot.
+    name: String,
     since: i64,
+    latest: i64,
     done: FxHashSet<u64>,
     is_full: bool,
 }
@@ -64,7 +66,7 @@ impl Baseline {
             names: FxHashMap::default(),
             instances: FxHashMap::default(),
             habits: Vec::new(),
-            left_out: 0,
+            forgotten: 0,
         }
     }
 
@@ -78,38 +80,41 @@ impl Baseline {
     pub fn remember(&mut self, workload: &Workload, habit: Habit<'_>, then: WallTime, clock: &Clock) {
         let since = then.as_nanos().saturating_sub(clock.booted.as_nanos());
         let done = self.hash(habit);
-        let Some(habits) = stable_name(workload).and_then(|name| self.of_name(name, since)) else { return };
-        let habits = &mut self.habits[habits];
-        habits.since = habits.since.min(since);
+        let Some(name) = stable_name(workload) else { return };
+        let number = self.of_name(name, since);
+        let habits = &mut self.habits[number];
         done.map(|done| habits.add(done));
     }
 
     /// Takes what was before.
     pub(crate) fn recall(&mut self, past: Self) {
         self.waits = false;
-        self.left_out += past.left_out;
-        for (name, number) in past.names {
-            let before = &past.habits[number];
-            let Some(number) = self.of_name(name, before.since) else { continue };
+        self.forgotten += past.forgotten;
+        for before in past.habits {
+            let number = self.of_name(before.name, before.since);
             let habits = &mut self.habits[number];
-            habits.since = habits.since.min(before.since);
+            habits.latest = habits.latest.max(before.latest);
             habits.is_full |= before.is_full;
-            for done in &before.done {
-                habits.add(*done);
+            for done in before.done {
+                habits.add(done);
             }
         }
     }
 
-    /// What a workload is called may have changed.
-    pub(crate) fn renamed(&mut self, workload: WorkloadId) {
-        self.instances.remove(&workload);
+    /// A workload appeared, or is called otherwise: from its appearance on its habits are learnt.
+    pub(crate) fn appeared(&mut self, workload: &Workload) {
+        self.instances.remove(&workload.id);
+        self.of_instance(workload, workload.since.as_nanos().cast_signed());
     }
 
     /// The clock begins anew, and so do numbers of workloads.
     pub(crate) fn next_boot(&mut self, later_by: Duration) {
         let nanos = i64::try_from(later_by.as_nanos()).unwrap_or(i64::MAX);
         self.instances.clear();
-        self.habits.iter_mut().for_each(|habits| habits.since = habits.since.saturating_sub(nanos));
+        for habits in &mut self.habits {
+            habits.since = habits.since.saturating_sub(nanos);
+            habits.latest = habits.latest.saturating_sub(nanos);
+        }
     }
 
     /// Whether a read is usual; it is from now on.
@@ -136,9 +141,9 @@ impl Baseline {
         self.did(workload, at, None, Verdict::Denied).0
     }
 
-    /// Times that a workload had no room.
-    pub fn left_out(&self) -> u64 {
-        self.left_out
+    /// Workloads whose habits were forgotten, because there was no room.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// How many things are known.
@@ -159,6 +164,7 @@ impl Baseline {
             return (Before::default(), None);
         };
         let habits = &mut self.habits[number];
+        habits.latest = habits.latest.max(at);
         let known_for = Duration::from_nanos(at.saturating_sub(habits.since).max(0).cast_unsigned());
         let learnt = known_for >= self.learning && !habits.is_full;
         let known = done.map(|done| match verdict {
@@ -173,7 +179,7 @@ impl Baseline {
         if let Some(number) = self.instances.get(&workload.id) {
             return Some(*number);
         }
-        let number = self.of_name(stable_name(workload)?, at)?;
+        let number = self.of_name(stable_name(workload)?, at);
         if self.instances.len() >= INSTANCES_MAX {
             self.instances.clear();
         }
@@ -181,17 +187,29 @@ impl Baseline {
         Some(number)
     }
 
-    fn of_name(&mut self, name: String, since: i64) -> Option<usize> {
+    /// The habits of a workload that was there at some time.
+    fn of_name(&mut self, name: String, at: i64) -> usize {
         if let Some(number) = self.names.get(&name) {
-            return Some(*number);
+            let habits = &mut self.habits[*number];
+            habits.since = habits.since.min(at);
+            return *number;
         }
-        if self.habits.len() >= WORKLOADS_MAX {
-            self.left_out += 1;
-            return None;
-        }
-        self.habits.push(Habits { since, done: FxHashSet::default(), is_full: false });
-        self.names.insert(name, self.habits.len() - 1);
-        Some(self.habits.len() - 1)
+        let habits =
+            Habits { name: name.clone(), since: at, latest: at, done: FxHashSet::default(), is_full: false };
+        let number = if self.habits.len() < WORKLOADS_MAX {
+            self.habits.push(habits);
+            self.habits.len() - 1
+        } else {
+            let idle = self.habits.iter().enumerate().min_by_key(|(_, it)| it.latest);
+            let number = idle.map_or(0, |(number, _)| number);
+            let before = std::mem::replace(&mut self.habits[number], habits);
+            self.names.remove(&before.name);
+            self.instances.retain(|_, of| *of != number);
+            self.forgotten += 1;
+            number
+        };
+        self.names.insert(name, number);
+        number
     }
 
     /// A program is the same wherever its file lies by number: an image's new version is no other reader.

@@ -75,7 +75,7 @@ impl Engine {
             match record {
                 Record::Workload(workload) => {
                     self.world.workload(workload);
-                    self.baseline.renamed(workload.id);
+                    self.baseline.appeared(workload);
                 }
                 Record::Process(program) => self.world.began(program),
                 Record::Exit { process, exec, at } => {
@@ -144,9 +144,9 @@ impl Engine {
         self.world.forgotten()
     }
 
-    /// Times that the habits of a workload were not kept, because there was no room for more workloads.
-    pub fn workloads_left_out(&self) -> u64 {
-        self.baseline.left_out()
+    /// Workloads whose habits were forgotten, because there was no room for more.
+    pub fn workloads_forgotten(&self) -> u64 {
+        self.baseline.forgotten()
     }
 
     /// How many things it remembers: bounded, whatever comes.

@@ -85,7 +85,7 @@ fn whoever_makes_workload_after_workload_fills_no_memory() {
         scene.opens(runc, "creds", "password");
     }
     engine.observe(&scene.records);
-    assert!(engine.workloads_left_out() > 0 && engine.size() < 120_000, "{}", engine.size());
+    assert!(engine.workloads_forgotten() > 0 && engine.size() < 120_000, "{}", engine.size());
 }
 
 #[test]

@@ -77,6 +77,19 @@ fn what_is_denied_again_is_counted_although_it_is_one_event() {
     assert!(all.iter().all(|it| it.rule != "denied-again-and-again"));
 }
 
+/// Habits are learnt from a workload's appearance on, not from the first that it does.
+#[test]
+fn the_first_read_of_a_workload_that_ran_for_hours_is_unexpected() {
+    let mut scene = kit::Scene::new();
+    let proxy = scene.enters(kit::SIDECAR, false);
+    let proxy = scene.runs(proxy, "/usr/bin/envoy", BinaryOrigin::Image);
+    scene.until(kit::LEARNT);
+    let shell = scene.runs(proxy, "/bin/busybox", BinaryOrigin::Image);
+    scene.opens(shell, "creds", "password");
+    let all = kit::engine().observe(&scene.records);
+    assert_eq!(all.iter().map(|it| it.rule.as_str()).collect::<Vec<_>>(), ["unexpected-reader"]);
+}
+
 /// Writes the recordings anew from the scenes.
 #[test]
 #[ignore = "writes into the source tree"]

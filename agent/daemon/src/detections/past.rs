@@ -83,12 +83,15 @@ mod tests {
         let mut journal = Journal::open(folder.path(), cofferdam_journal::Config::default()).unwrap();
         journal.append(&clock, &boot, &before).unwrap();
 
-        // Workloads and processes are told again by every agent; what they did is not.
-        let who: Vec<Record> = before
-            .iter()
-            .filter(|record| matches!(record, Record::Workload(_) | Record::Process(_)))
-            .cloned()
-            .collect();
+        // Workloads and processes are told again by every agent, as it finds them; what they did is not.
+        let told_again = |record: &Record| match record {
+            Record::Workload(workload) => {
+                Some(Record::Workload(Workload { since: two_hours, ..workload.clone() }))
+            }
+            Record::Process(program) => Some(Record::Process(program.clone())),
+            _ => None,
+        };
+        let who: Vec<Record> = before.iter().filter_map(told_again).collect();
         let mut forgetful = engine();
         rules(&mut forgetful, &who);
         assert_eq!(rules(&mut forgetful, &later), [""; 0], "nothing is learnt yet");
