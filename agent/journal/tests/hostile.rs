@@ -50,6 +50,7 @@ static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         Record::Connection(call),
         Record::Attempt(attempt(0, 101, 10, "/tmp/x")),
         Record::Audit(audit(26, AuditKind::Contained, "order")),
+        Record::Detection(Box::new(detection(0, 101, 10, "secret-sweep"))),
         Record::Loss(loss),
     ];
     journal.append_seen(&clock(), &boot(), &records, at(30)).unwrap();
@@ -94,6 +95,8 @@ fn ask_everything(dir: &Path) -> Vec<Completeness> {
         told.extend(reader.connections(&filter).map(|answer| written(&answer, &answer.completeness)));
         told.extend(reader.attempts(&filter).map(|answer| written(&answer, &answer.completeness)));
         told.extend(reader.audits(&filter).map(|answer| written(&answer, &answer.completeness)));
+        told.extend(reader.detections(&filter).map(|answer| written(&answer, &answer.completeness)));
+        told.extend(reader.records(|_| ()).map(|answer| answer.completeness));
         told.extend(reader.denials(&filter).map(|denials| denials.attempts.completeness));
         told.extend(reader.processes(&filter).map(|answer| written(&answer, &answer.completeness)));
         told.extend(reader.workloads(&filter).map(|answer| written(&answer, &answer.completeness)));
@@ -151,7 +154,7 @@ fn nonsense() -> impl Strategy<Value = Value> {
 fn the_sample_itself_is_read_whole() {
     let dir = copied();
     let answers = ask_everything(dir.path());
-    assert_eq!(answers.len(), 20);
+    assert_eq!(answers.len(), 24);
     let unread = |told: &Completeness| told.reasons.iter().any(|why| why.contains("could not be read"));
     assert!(!answers.iter().any(unread), "{answers:?}");
     assert!(columns().len() > 80, "{:?}", columns());

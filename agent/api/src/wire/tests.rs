@@ -10,7 +10,9 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::{Field, Wire};
-use crate::{BlindSpot, Check, CheckResult, Doctor, Event, HookReport, HookState, Tier, proto};
+use crate::{
+    BlindSpot, Check, CheckResult, DetectionRule, Doctor, Event, HookReport, HookState, Tier, proto,
+};
 
 /// Every value of a word, so that the table of words can be tested whole.
 pub(super) trait AllWords: Sized + 'static {
@@ -125,6 +127,26 @@ fn detections_travel_with_every_field_and_without() {
     };
     travels(&bare);
     travels(&Event::from(bare));
+}
+
+#[test]
+fn a_rule_at_work_travels() {
+    let built_in = DetectionRule {
+        name: "secret-sweep".into(),
+        file: None,
+        severity: Severity::High,
+        techniques: vec!["T1083".into()],
+        contain: cofferdam_model::Contain::Workload,
+        revoke: false,
+        off: true,
+        found: 1,
+        withheld: 2,
+        undecided: 3,
+        cut: 4,
+        forgotten: 5,
+    };
+    travels(&built_in);
+    travels(&DetectionRule { file: Some("/etc/sweep.yaml".into()), off: false, ..built_in });
 }
 
 #[test]
