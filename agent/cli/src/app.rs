@@ -81,7 +81,8 @@ pub(crate) fn run(cli: Cli, now: WallTime, screen: Screen, out: &mut dyn Write) 
         }
         Command::Policy { command } => run.policy(command, now),
         Command::Rules { command } => run.rules(command),
-        Command::Detect { command: Detect::Replay(replay) } => run.replay_rules(replay, now),
+        Command::Detect { command: Detect::Replay(replay) } => run.replay_rules(*replay, now),
+        Command::Detect { command: Detect::Record } => run.record(),
         Command::Contain(order) => run.contain(order.order(now)?),
         Command::Release { id } => run.release(&id),
         Command::Orders => run.orders(),

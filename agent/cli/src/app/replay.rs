@@ -1,4 +1,4 @@
-//! `detect replay`: what rules would have found.
+//! `detect replay` and `record`: what rules would have found.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,11 +13,12 @@ use cofferdam_model::{
     Answer, BootId, Clock, Completeness, DetectionRow, EventId, Filter, Process, Record, WallTime, Workload,
     WorkloadId,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Run;
 use crate::args::{ReplayRules, found};
 use crate::failure::{BadUsage, Outcome};
+use crate::output;
 
 /// What stands for the standard input.
 const STDIN: &str = "-";
@@ -25,7 +26,7 @@ const STDIN: &str = "-";
 const NO_BOOT: &str = "00000000-0000-0000-0000-000000000000";
 
 /// A line of a recording that says of which boot those after it are.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case", deny_unknown_fields)]
 enum Heading {
     Boot { boot_id: BootId, booted: WallTime },
@@ -64,6 +65,26 @@ impl Run<'_> {
         let (since, until) = (filter.since.or(whole.since), filter.until.or(whole.until));
         let answer = Answer { rows, since, until, completeness: whole.completeness };
         self.answered(&answer, &filter)
+    }
+
+    /// Writes what a journal holds as a recording.
+    pub(super) fn record(&mut self) -> Result<Outcome> {
+        let (path, journal) = self.journal("detect record")?;
+        let mut written = Ok(());
+        let out = &mut *self.out;
+        let told = journal.records(|chapter| {
+            let heading = Heading::Boot { boot_id: chapter.boot, booted: chapter.clock.booted };
+            let lines = |out: &mut dyn io::Write| -> Result<()> {
+                output::line(out, &heading)?;
+                chapter.records.iter().try_for_each(|record| output::line(out, record))
+            };
+            if written.is_ok() {
+                written = lines(out);
+            }
+        });
+        let whole = told.with_context(|| format!("read the journal at {path}"))?;
+        written?;
+        Ok(self.judged(whole.completeness.complete))
     }
 }
 

@@ -47,7 +47,10 @@ pub(crate) struct OwnRules {
 pub(crate) enum Detect {
     /// What rules would have found in what a journal holds, or in a recording
     #[command(after_help = help::DETECT_REPLAY)]
-    Replay(ReplayRules),
+    Replay(Box<ReplayRules>),
+    /// What a journal holds as a recording: one record of JSON a line
+    #[command(after_help = help::DETECT_RECORD)]
+    Record,
 }
 
 /// What to replay, and with which rules.

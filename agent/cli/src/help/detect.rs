@@ -41,7 +41,16 @@ Examples:
 
 pub(crate) const DETECT: &str = "\
 Examples:
-  cofferdam detect replay --rules my-rule.yaml --rule my-rule";
+  cofferdam detect replay --rules my-rule.yaml --rule my-rule
+  cofferdam --journal ./evidence detect record > theft.jsonl";
+
+pub(crate) const DETECT_RECORD: &str = "\
+Workloads, programs, accesses, connections and attempts, oldest first: what rules see. No value of a
+secret is among them, for none is in the journal. `cofferdam detect replay --records` reads it.
+
+Examples:
+  cofferdam detect record > node.jsonl
+  cofferdam --journal ./evidence detect record > theft.jsonl";
 
 pub(crate) const DETECT_REPLAY: &str = "\
 Looks at everything from the journal's beginning on, as the agent does, so that what is usual is

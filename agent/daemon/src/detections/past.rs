@@ -53,9 +53,9 @@ mod tests {
 
     use super::*;
 
-    /// A recording of the rules' own tests: in the first hours its program reads and connects, then a stranger is spoken to.
-    const RECORDED: &str =
-        include_str!("../../../detect/tests/recorded/read-then-new-destination.positive.jsonl");
+    /// In the first hour a program reads its password and connects to its database; after two hours it reads it again, and
+    /// a child of it speaks to a stranger.
+    const RECORDED: &str = include_str!("restart.jsonl");
 
     fn engine() -> Engine {
         let rules = Library::shipped().entries().iter().map(|it| it.rule.clone()).collect();
