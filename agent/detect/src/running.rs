@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use cofferdam_model::{BootTime, Detection, EventId, ProcessKey, SecretRef, Told, WorkloadId};
+use cofferdam_model::{
+    BootTime, Detection, EventId, ProcessKey, Response, SecretRef, Told, Verdict, WorkloadId,
+};
 use rustc_hash::FxHashMap;
 
 use crate::condition::{Truth, Value, Values as _};
@@ -50,6 +52,8 @@ struct Waiting {
     evidence: Vec<EventId>,
     told: Vec<Told>,
     secret: Option<SecretRef>,
+    /// Whether anybody got it.
+    given: bool,
     /// Its number in the order of waiting.
     number: u64,
 }
@@ -182,6 +186,7 @@ impl Running {
         waiting.times.extend((0..times).map(|_| (seen.at(), seen.id(), secret.clone())));
         waiting.told = told;
         waiting.secret = secret_of(seen);
+        waiting.given |= was_given(seen);
         if waiting.times.len() >= at_least as usize {
             waiting.evidence = waiting.times.iter().map(|(_, id, _)| *id).collect();
             waiting.evidence.dedup();
@@ -255,6 +260,8 @@ impl Running {
             let Some(oldest) = self.told_order.pop_front() else { break };
             self.told.remove(&oldest);
         }
+        // What was denied was not stolen.
+        let revoke = self.rule.response.revoke && (complete.given || complete.secret.is_none());
         let mut evidence = complete.evidence;
         if evidence.len() > EVIDENCE_MAX {
             evidence.drain(..evidence.len() - EVIDENCE_MAX);
@@ -274,7 +281,7 @@ impl Running {
             evidence,
             told: complete.told,
             withheld,
-            response: self.rule.response,
+            response: Response { revoke, ..self.rule.response },
         })
     }
 }
@@ -287,6 +294,7 @@ impl Waiting {
         self.evidence.push(seen.id());
         self.told.extend(told);
         self.secret = self.secret.or_else(|| secret_of(seen));
+        self.given |= was_given(seen);
         self
     }
 }
@@ -296,6 +304,10 @@ fn secret_of(seen: &Seen<'_>) -> Option<SecretRef> {
         Happened::Access(access) => Some(access.secret.clone()),
         Happened::Connection(_) | Happened::Attempt(_) => None,
     }
+}
+
+fn was_given(seen: &Seen<'_>) -> bool {
+    matches!(seen.happened, Happened::Access(access) if access.verdict != Verdict::Denied)
 }
 
 fn holds(step: &Step, seen: &Seen<'_>, counters: &mut Counters) -> bool {

@@ -48,6 +48,17 @@ fn a_detection_names_its_evidence_and_what_has_decided() {
     }
 }
 
+#[test]
+fn what_was_denied_was_not_stolen_and_is_not_to_be_revoked() {
+    let revoked = |name: &str| {
+        let all = kit::engine().observe(&kit::recorded(name));
+        let of_readers = all.iter().filter(|it| it.rule == "unexpected-reader");
+        of_readers.map(|it| it.response.revoke).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(revoked("unexpected-reader.positive"), [true].into());
+    assert_eq!(revoked("denied-again-and-again.positive"), [false].into());
+}
+
 /// A process that tries again and again is one event, whose total grows.
 #[test]
 fn what_is_denied_again_is_counted_although_it_is_one_event() {

@@ -68,6 +68,8 @@ pub struct AgentOptions {
     pub confined: bool,
     /// The cgroup that it runs in.
     pub cgroup: Option<PathBuf>,
+    /// How long after it was first seen a workload's habits are known.
+    pub learning: Option<Duration>,
 }
 
 impl AgentOptions {
@@ -88,6 +90,9 @@ impl AgentOptions {
         }
         for (name, limit) in limits.into_iter().filter_map(|(name, limit)| Some((name, limit?))) {
             text.push_str(&format!("  {name}: {limit}\n"));
+        }
+        if let Some(learning) = self.learning {
+            text.push_str(&format!("detections: {{ learning: {}s }}\n", learning.as_secs()));
         }
         if let Some(socket) = &self.cri_socket {
             text.push_str(&format!("runtimes: {{ cri_socket: {socket:?} }}\n"));

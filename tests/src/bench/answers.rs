@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use cofferdam_api::{Doctor, OrderRow, PolicyStatus, Status, Timeline};
 use cofferdam_model::{
-    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, LossRow, SecretRow, WorkloadRow,
+    AccessRow, Answer, AttemptRow, AuditRow, ConnectionRow, DetectionRow, LossRow, SecretRow, WorkloadRow,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -63,6 +63,14 @@ impl<'a> Answers<'a> {
     /// As [`Self::accesses_of`].
     pub fn attempts_of(&self, container: &str) -> Result<Vec<AttemptRow>> {
         Ok(self.answer::<AttemptRow>(&["attempts", "--container", container])?.rows)
+    }
+
+    /// What rules have found of one container.
+    ///
+    /// # Errors
+    /// As [`Self::accesses_of`].
+    pub fn detections_of(&self, container: &str) -> Result<Vec<DetectionRow>> {
+        Ok(self.answer::<DetectionRow>(&["detections", "--container", container])?.rows)
     }
 
     /// What was done to the enforcement, or by it.

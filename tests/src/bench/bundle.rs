@@ -67,6 +67,8 @@ pub(super) struct Bundle {
     pub(super) cgroup: String,
     /// Whose processes it sees.
     pub(super) processes: Processes,
+    /// Whether it has a network namespace of its own, with a loopback device alone.
+    pub(super) own_network: bool,
     /// What a runtime with an interface writes down of the pod.
     pub(super) annotations: Vec<(String, String)>,
 }
@@ -86,6 +88,9 @@ impl Bundle {
                 namespaces.push(json!({ "type": "pid", "path": format!("/proc/{pid}/ns/pid") }));
             }
             Processes::Host => {}
+        }
+        if self.own_network {
+            namespaces.push(json!({ "type": "network" }));
         }
         let annotations: Map<String, Value> =
             self.annotations.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
@@ -139,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_container_has_what_was_asked_for_and_no_namespace_of_the_network() {
+    fn a_container_has_what_was_asked_for() {
         let bundle = Bundle {
             command: vec!["/bin/actor".to_owned()],
             environment: vec![("DB_PASSWORD".to_owned(), "x".to_owned())],
@@ -148,6 +153,7 @@ mod tests {
             more_proc: vec!["/mnt/proc".to_owned()],
             cgroup: "/run/id".to_owned(),
             processes: Processes::Of(7),
+            own_network: false,
             annotations: vec![("io.kubernetes.cri.sandbox-name".to_owned(), "web-0".to_owned())],
         };
         let config = bundle.to_config();
@@ -161,6 +167,10 @@ mod tests {
         assert_eq!(mounts.iter().filter(|mount| mount["type"] == "proc").count(), 2);
         let namespaces = config["linux"]["namespaces"].as_array().unwrap();
         assert_eq!(namespaces[3]["path"], "/proc/7/ns/pid");
-        assert!(namespaces.iter().all(|namespace| namespace["type"] != "network"));
+        let has_network = |config: &Value| {
+            config["linux"]["namespaces"].as_array().unwrap().contains(&json!({ "type": "network" }))
+        };
+        assert!(!has_network(&config));
+        assert!(has_network(&Bundle { own_network: true, ..bundle }.to_config()));
     }
 }

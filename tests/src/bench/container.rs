@@ -1,16 +1,17 @@
 //! Containers of runc, with the actor as their main process.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fs, iter};
 
 use anyhow::{Context, Result, ensure};
 use nix::errno::Errno;
 
 use super::bundle::{Bind, Bundle, Processes};
-use super::command::{Finished, finish, leave_behind};
+use super::command::{Finished, finish, leave_behind, succeed};
 use super::sweep::end_container;
 use super::wait::{Look, PATIENCE};
 use super::{Image, Mounted, Place, Secret, random, until};
@@ -34,13 +35,22 @@ pub struct ContainerBuilder<'p> {
     cgroup_parent: String,
     main: &'static str,
     id: Option<String>,
+    layers: Vec<PathBuf>,
 }
 
 impl<'p> ContainerBuilder<'p> {
     /// An ordinary container; see the other functions for what can be different.
     pub fn new(place: &'p Place, image: &'p Image) -> Self {
         let cgroup_parent = format!("/{}", place.name());
-        Self { place, image, bundle: Bundle::default(), cgroup_parent, main: ACTOR, id: None }
+        Self {
+            place,
+            image,
+            bundle: Bundle::default(),
+            cgroup_parent,
+            main: ACTOR,
+            id: None,
+            layers: Vec::new(),
+        }
     }
 
     /// Mounts a secret, read-only as the kubelet does.
@@ -95,6 +105,20 @@ impl<'p> ContainerBuilder<'p> {
     #[must_use]
     pub fn with_processes_of_the_host(mut self) -> Self {
         self.bundle.processes = Processes::Host;
+        self
+    }
+
+    /// Has a network of its own: loopback, and what [`Container::has_address`] adds.
+    #[must_use]
+    pub fn with_own_network(mut self) -> Self {
+        self.bundle.own_network = true;
+        self
+    }
+
+    /// Has these folders of the host as further lower layers of its root, below the image.
+    #[must_use]
+    pub fn with_layers(mut self, layers: &[&Path]) -> Self {
+        self.layers = layers.iter().map(|&layer| layer.to_owned()).collect();
         self
     }
 
@@ -182,7 +206,9 @@ impl<'p> ContainerBuilder<'p> {
         let control = folder.join("ctl");
         fs::create_dir_all(&control).with_context(|| format!("creating {}", control.display()))?;
         let (upper, work) = (folder.join("upper"), folder.join("work"));
-        let root = Mounted::overlay(&folder.join("rootfs"), self.image.folder(), &upper, &work)?;
+        let layers: Vec<&Path> =
+            iter::once(self.image.folder()).chain(self.layers.iter().map(PathBuf::as_path)).collect();
+        let root = Mounted::overlay(&folder.join("rootfs"), &layers, &upper, &work)?;
         self.bundle.binds.push(Bind { from: control, to: CONTROL.to_owned(), writable: true });
         self.bundle.command = command.iter().map(|&word| word.to_owned()).collect();
         self.bundle.cgroup = format!("{}/{id}", self.cgroup_parent);
@@ -240,6 +266,17 @@ impl Container {
     /// Its root as the host sees it.
     pub fn root(&self) -> PathBuf {
         self.prepared.folder.join("rootfs")
+    }
+
+    /// Gives its own network another address, which it can reach by its loopback device.
+    ///
+    /// # Errors
+    /// If it has no network of its own.
+    pub fn has_address(&self, address: IpAddr) -> Result<()> {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.pid));
+        command.args(["ip", "address", "add", &address.to_string(), "dev", "lo"]);
+        succeed(&mut command, "giving a container an address").map(drop)
     }
 
     /// Has the main process take a step itself.

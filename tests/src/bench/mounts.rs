@@ -67,11 +67,12 @@ impl Mounted {
     ///
     /// # Errors
     /// As [`Self::tmpfs`].
-    pub fn overlay(at: &Path, lower: &Path, upper: &Path, work: &Path) -> Result<Self> {
+    pub fn overlay(at: &Path, lower: &[&Path], upper: &Path, work: &Path) -> Result<Self> {
         for folder in [upper, work] {
             fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
         }
-        let (lower, upper, work) = (lower.display(), upper.display(), work.display());
+        let lower: Vec<String> = lower.iter().map(|layer| layer.display().to_string()).collect();
+        let (lower, upper, work) = (lower.join(":"), upper.display(), work.display());
         Self::new("overlay", at, &format!("lowerdir={lower},upperdir={upper},workdir={work}"))
     }
 

@@ -58,7 +58,7 @@ impl Running {
             .context("opening the control folder")?;
         let root = Mounted::overlay(
             &folder.join("rootfs"),
-            image.folder(),
+            &[image.folder()],
             &folder.join("upper"),
             &folder.join("work"),
         )?;

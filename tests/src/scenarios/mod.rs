@@ -5,6 +5,7 @@ mod bench;
 mod binaries;
 mod bypass;
 mod containment;
+mod detections;
 mod environ;
 mod faults;
 mod files;
@@ -31,6 +32,7 @@ pub const ALL: &[&[Scenario]] = &[
     pods::ALL,
     bypass::ALL,
     containment::ALL,
+    detections::ALL,
     shipped::ALL,
     life::ALL,
     attacks::ALL,

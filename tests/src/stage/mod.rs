@@ -3,6 +3,7 @@
 mod access;
 mod connection;
 mod difference;
+mod findings;
 mod ledger;
 mod props;
 mod scenario;
@@ -16,5 +17,5 @@ pub use ledger::Ledger;
 pub use props::Stage;
 pub use scenario::{Expected, PerTier, Play, Scenario, Subject};
 pub use steps::Went;
-pub use theatre::Theatre;
+pub use theatre::{LEARNING, Theatre};
 pub use verdicts::listed;

@@ -2,12 +2,16 @@
 
 use std::cell::{Cell, OnceCell};
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cofferdam_api::Tier;
 
 use crate::bench::{Agent, AgentOptions, Image, Place, Vault};
 use crate::bypass::{Contained, Kind};
+
+/// How soon the shared agent knows the habits of a workload. Whatever comes first is a habit.
+pub const LEARNING: Duration = Duration::from_secs(2);
 
 /// What all scenarios share.
 #[derive(Debug)]
@@ -57,10 +61,9 @@ impl Theatre {
         if let Some(agent) = self.agent.get() {
             return Ok(agent);
         }
-        let agent = Agent::start(
-            &self.place,
-            &AgentOptions { secrets: self.vault.secrets(), ..AgentOptions::default() },
-        )?;
+        let (secrets, learning) = (self.vault.secrets(), Some(LEARNING));
+        let agent =
+            Agent::start(&self.place, &AgentOptions { secrets, learning, ..AgentOptions::default() })?;
         Ok(self.agent.get_or_init(|| agent))
     }
 

@@ -18,6 +18,9 @@ use crate::places::Places;
 pub(crate) const CONTAINERS: &[&str] =
     &["build-essential", "busybox-static", "containerd", "iproute2", "kmod", "runc", "xz-utils"];
 
+/// Programs that many run, which detection rules must say nothing of.
+pub(crate) const ORDINARY: &[&str] = &["nginx", "nodejs", "postgresql", "python3"];
+
 /// The key that signs every Debian suite.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 

@@ -74,6 +74,13 @@ fn steps(places: &Places) -> Vec<Step> {
             remedy: "run as root on Debian 12 with a reachable mirror in apt's configuration",
         },
         Step {
+            name: "ordinary programs for the tests (nginx, Node, PostgreSQL, Python)".to_owned(),
+            needed_for: &[Need::HostTests],
+            ready: |_| debian::all_installed(debian::ORDINARY),
+            make: |_| debian::install(debian::ORDINARY),
+            remedy: "run as root on Debian 12 with a reachable mirror in apt's configuration",
+        },
+        Step {
             name: "QEMU 10 or newer".to_owned(),
             needed_for: &[Need::Vm],
             ready: kernels::qemu_ready,

@@ -64,10 +64,11 @@ pub(super) fn connect_posing(given: &Given<'_>, hands: &mut Hands) -> Done {
     Ok(String::new())
 }
 
-/// `listen-tcp`: at a port of loopback, which it says; who connects is let in by the kernel alone.
-pub(super) fn listen(_: &Given<'_>, hands: &mut Hands) -> Done {
-    let doing = || "listening on loopback".to_owned();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing(doing)?;
+/// `listen-tcp [ADDRESS]`: at a port of loopback or of this address, which it says; who connects is let in by the kernel alone.
+pub(super) fn listen(given: &Given<'_>, hands: &mut Hands) -> Done {
+    let at = given.optional(0).map_or(Ok(Ipv4Addr::LOCALHOST), |_| given.parsed(0, "address"))?;
+    let doing = || format!("listening at {at}");
+    let listener = TcpListener::bind((at, 0)).doing(doing)?;
     let address = listener.local_addr().doing(doing)?;
     hands.hold(&address.to_string(), OwnedFd::from(listener));
     Ok(address.to_string())

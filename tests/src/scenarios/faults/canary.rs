@@ -90,6 +90,9 @@ fn everything_said(answers: &Answers<'_>, container: &str) -> Result<Vec<(String
             &["secrets"],
             &["accesses"],
             &["connections"],
+            &["detections"],
+            &["detect", "record"],
+            &["detect", "replay"],
             &["timeline", "--container", container],
         ] {
             let words: Vec<&str> = ["--output", format].iter().chain(words).copied().collect();
