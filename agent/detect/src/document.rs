@@ -48,7 +48,7 @@ pub struct Spec {
     pub count: Option<Count>,
     /// Whose events belong together: `process`, `tree`, `workload` (default).
     pub by: Option<Placed<String>>,
-    /// At most one detection of this for the same in this time: `10m` unless given.
+    /// At most one detection of this for the same in this time: `10m` unless given; `0s` tells each.
     pub every: Option<Placed<String>>,
     /// What is done about it.
     #[serde(default)]

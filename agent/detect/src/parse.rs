@@ -21,6 +21,8 @@ const STEPS_MAX: usize = 4;
 const WITHIN_MAX: Duration = Duration::from_hours(24);
 const COUNT_MAX: u32 = 10_000;
 const EVERY: Duration = Duration::from_secs(600);
+/// Tells each.
+const ALWAYS: &str = "0s";
 
 /// The rules of a file, which may hold several documents. Rules are independent of each other: one that is wrong does not
 /// keep the others from running.
@@ -82,6 +84,7 @@ impl Checker<'_> {
         let more = self.more(spec);
         let by = self.by(spec);
         let every = match &spec.every {
+            Some(every) if every.value == ALWAYS => Some(Duration::ZERO),
             Some(every) => self.time("spec.every", every),
             None => Some(EVERY),
         };

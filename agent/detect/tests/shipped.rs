@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use cofferdam_detect::{Library, More};
 
@@ -53,6 +54,22 @@ fn a_rule_of_the_node_takes_the_place_of_a_built_in_one_and_of_no_other() {
         told,
         ["b.yaml:5:19: metadata.name: secret-sweep is in a.yaml already: this one does not run"]
     );
+}
+
+#[test]
+fn a_rule_may_tell_the_same_each_time_and_no_other_time_is_none() {
+    let rule = |every: &str| {
+        let text = format!(
+            "apiVersion: cofferdam.dev/v1alpha1\nkind: DetectionRule\nmetadata: {{ name: each }}\nspec:\n  \
+             title: Each\n  severity: info\n  technique: [ T1552 ]\n  on: access\n  when: \"true\"\n  every: {every}\n"
+        );
+        let mut library = Library::shipped();
+        library.add(Path::new("each.yaml"), &text);
+        library.entries().iter().find(|it| it.rule.name == "each").map(|it| it.rule.every)
+    };
+    assert_eq!(rule("0s"), Some(Duration::ZERO));
+    assert_eq!(rule("1s"), Some(Duration::from_secs(1)));
+    assert_eq!(rule("0m"), None);
 }
 
 #[test]

@@ -70,6 +70,8 @@ pub struct AgentOptions {
     pub cgroup: Option<PathBuf>,
     /// How long after it was first seen a workload's habits are known.
     pub learning: Option<Duration>,
+    /// Where rules lie besides those that are built in.
+    pub rules: Option<PathBuf>,
 }
 
 impl AgentOptions {
@@ -91,8 +93,14 @@ impl AgentOptions {
         for (name, limit) in limits.into_iter().filter_map(|(name, limit)| Some((name, limit?))) {
             text.push_str(&format!("  {name}: {limit}\n"));
         }
+        if self.learning.is_some() || self.rules.is_some() {
+            text.push_str("detections:\n");
+        }
         if let Some(learning) = self.learning {
-            text.push_str(&format!("detections: {{ learning: {}s }}\n", learning.as_secs()));
+            text.push_str(&format!("  learning: {}s\n", learning.as_secs()));
+        }
+        if let Some(folder) = &self.rules {
+            text.push_str(&format!("  folder: {folder:?}\n"));
         }
         if let Some(socket) = &self.cri_socket {
             text.push_str(&format!("runtimes: {{ cri_socket: {socket:?} }}\n"));

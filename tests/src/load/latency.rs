@@ -1,6 +1,7 @@
-//! How long after a secret was opened the access is told: to who watches, and in the journal.
+//! How long after a secret was opened the access is told, and what a rule finds in it: to who watches, and in the journal.
 
 use std::collections::HashSet;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -30,6 +31,21 @@ const LOOK: Duration = Duration::from_millis(4);
 /// How long the last access may take to appear.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Finds every access, however often.
+const RULE: &str = "\
+apiVersion: cofferdam.dev/v1alpha1
+kind: DetectionRule
+metadata: { name: every-access }
+spec:
+  title: A secret was opened
+  severity: info
+  technique: [ T1552 ]
+  on: access
+  when: access.how == \"open\"
+  by: process
+  every: 0s
+";
+
 /// Latencies in ms.
 type Latencies = Vec<f64>;
 
@@ -42,7 +58,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = place.path("secrets");
     let _mounted = secrets(&folder, accesses)?;
     let configured = vec![(SECRET.to_owned(), folder.clone())];
-    let agent = Agent::start(&place, &AgentOptions { secrets: configured, ..AgentOptions::default() })?;
+    let rules = place.path("rules");
+    fs::create_dir(&rules)
+        .and_then(|()| fs::write(rules.join("every.yaml"), RULE))
+        .context("writing a rule")?;
+    let options = AgentOptions { secrets: configured, rules: Some(rules), ..AgentOptions::default() };
+    let agent = Agent::start(&place, &options)?;
     let container = Container::make(&place, 0)?;
     let mut crowd = Crowd::start([Opener {
         cgroup: Some(container.cgroup.clone()),
@@ -56,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut watcher = watcher(&agent, &container.id)?;
     let journal = agent.state_dir().join("journal");
     let enough = AtomicBool::new(false);
-    let (watched, journalled) = thread::scope(|scope| -> Result<(Latencies, Latencies)> {
+    let (watched, journalled) = thread::scope(|scope| -> Result<(Watched, Latencies)> {
         let output = watcher.stdout.take().context("the watcher has no standard output")?;
         let watching = scope.spawn(|| watch(BufReader::new(output), accesses as usize));
         let looking = scope.spawn(|| look(&journal, &container.id, accesses as usize, &enough));
@@ -69,16 +90,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         enough.store(true, Ordering::Relaxed);
         // Ends the watch, if it still goes on.
         let _ = watcher.kill();
-        let joined = |result: thread::Result<Result<Latencies>>| {
-            result.map_err(|_| anyhow::anyhow!("a thread has panicked"))?
-        };
         Ok((joined(watching.join())?, joined(looking.join())?))
     })?;
     let _ = watcher.wait();
     crowd.end()?;
-    tell(figures, "watch", &watched)?;
+    tell(figures, "watch", &watched.accesses)?;
+    tell(figures, "detected", &watched.detections)?;
     tell(figures, "journal", &journalled)?;
     figures.tell("made", "accesses", f64::from(accesses))
+}
+
+fn joined<T>(result: thread::Result<Result<T>>) -> Result<T> {
+    result.map_err(|_| anyhow::anyhow!("a thread has panicked"))?
 }
 
 fn tell(figures: Figures, name: &str, latencies: &Latencies) -> Result<()> {
@@ -110,22 +133,30 @@ fn watcher(agent: &Agent, container: &str) -> Result<Child> {
     Ok(child)
 }
 
-/// The time from each access to its line.
-fn watch(lines: impl BufRead, expected: usize) -> Result<Latencies> {
-    let mut latencies = Vec::new();
+/// The times from each access to its line, and to that of what was found in it.
+#[derive(Default)]
+struct Watched {
+    accesses: Latencies,
+    detections: Latencies,
+}
+
+fn watch(lines: impl BufRead, expected: usize) -> Result<Watched> {
+    let mut watched = Watched::default();
     for line in lines.lines() {
         let Ok(line) = line else { break };
         let now = WallTime::now();
-        if let Ok(Event::Access(row)) = serde_json::from_str(&line)
-            && row.count == 1
-        {
-            latencies.push(milliseconds(row.first, now));
+        match serde_json::from_str(&line) {
+            Ok(Event::Access(row)) if row.count == 1 => {
+                watched.accesses.push(milliseconds(row.first, now));
+            }
+            Ok(Event::Detection(row)) => watched.detections.push(milliseconds(row.at, now)),
+            _ => {}
         }
-        if latencies.len() == expected {
+        if watched.accesses.len() == expected && watched.detections.len() == expected {
             break;
         }
     }
-    Ok(latencies)
+    Ok(watched)
 }
 
 /// The time from each access to its row: at most the time between two looks too much.

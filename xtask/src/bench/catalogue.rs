@@ -141,6 +141,8 @@ pub(super) const SINGLES: &[(&str, &[Single])] = &[
         &[
             told("latency", "watch.p50", "to `watch`, median"),
             timed("latency", "watch.p99", "… 99 of 100", Bound::AtMost(20.0)),
+            told("latency", "detected.p50", "to a detection in `watch`, median"),
+            timed("latency", "detected.p99", "… 99 of 100", Bound::AtMost(20.0)),
             told("latency", "journal.p50", "to the journal, median"),
             timed("latency", "journal.p99", "… 99 of 100", Bound::AtMost(100.0)),
         ],
