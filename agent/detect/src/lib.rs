@@ -11,9 +11,11 @@ mod library;
 mod parse;
 mod place;
 mod recent;
+mod reference;
 mod rule;
 mod running;
 mod stable;
+pub mod words;
 mod world;
 
 pub use baseline::{Baseline, Habit};
@@ -21,6 +23,7 @@ pub use engine::{Counters, Engine, Limits};
 pub use facts::Kind;
 pub use library::{Entry, Library};
 pub use parse::parse;
+pub use reference::reference;
 pub use rule::{By, Counted, More, Rule, Step};
 
 /// The JSON schema of the file, made from the very types that read it.

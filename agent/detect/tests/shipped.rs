@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use cofferdam_detect::{Library, More};
+use cofferdam_detect::{Library, More, reference};
 
 #[test]
 fn every_shipped_rule_is_understood() {
@@ -82,4 +82,12 @@ fn what_is_wrong_with_one_file_keeps_no_other_rule_from_running() {
     let told: Vec<_> = library.refusals().iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2);
     assert!(told[0].starts_with("a.yaml:1:") && told[1].starts_with("b.yaml:3:"), "{told:?}");
+}
+
+#[test]
+fn the_reference_that_is_committed_is_that_of_the_rules() {
+    assert!(
+        include_str!("../../../profiles/detections/README.md") == reference(&Library::shipped()),
+        "profiles/detections/README.md is old: `cargo run -p cofferdam-detect --example reference` writes it"
+    );
 }

@@ -10,8 +10,9 @@ use cofferdam_api::Tier;
 use crate::bench::{Agent, AgentOptions, Image, Place, Vault};
 use crate::bypass::{Contained, Kind};
 
-/// How soon the shared agent knows the habits of a workload. Whatever comes first is a habit.
-pub const LEARNING: Duration = Duration::from_secs(2);
+/// How soon the shared agent knows the habits of a workload. Whatever comes first is a habit: it must come within this
+/// time also where a machine is slow.
+pub const LEARNING: Duration = Duration::from_secs(4);
 
 /// What all scenarios share.
 #[derive(Debug)]

@@ -1,10 +1,8 @@
 //! `rules`: detection rules as tables, and one of them in words.
 
-use std::time::Duration;
-
-use cofferdam_detect::condition::Field;
-use cofferdam_detect::{By, Counted, Entry, Kind, More, Rule, Step};
-use cofferdam_model::{Contain, Response};
+use cofferdam_detect::words::{asked, closing, sentences, wants};
+use cofferdam_detect::{Entry, Kind, Rule};
+use cofferdam_model::Response;
 use serde_json::{Value, json};
 
 use super::access::or_dash;
@@ -56,18 +54,6 @@ pub(crate) fn rule_table(rows: &[ListedRule], without_agent: Option<&str>, scree
 
 fn count(count: Option<u64>) -> Cell {
     or_dash(count.filter(|count| *count > 0).map(number))
-}
-
-/// `credential denied, revoked`.
-fn wants(response: Response) -> Option<String> {
-    let contain = match response.contain {
-        Contain::None => None,
-        Contain::Credential => Some("credential denied"),
-        Contain::Workload => Some("workload cut off"),
-    };
-    let wanted: Vec<&str> =
-        contain.into_iter().chain(response.revoke.then_some("credential revoked")).collect();
-    (!wanted.is_empty()).then(|| wanted.join(", "))
 }
 
 /// What was found in files of rules.
@@ -131,98 +117,6 @@ pub(crate) fn rule_document(Entry { rule, file }: &Entry) -> Value {
         "file": file, "steps": steps, "rest": closing(rule), "fields": asked, "contain": rule.response.contain,
         "revoke": rule.response.revoke,
     })
-}
-
-/// What it waits for, step by step, and the condition of each.
-fn sentences(rule: &Rule) -> Vec<(String, &str)> {
-    let first = thing(rule.first.on);
-    match &rule.more {
-        More::Nothing => vec![(format!("It waits for {first} of which this holds:"), rule.first.when.text())],
-        More::Count { of, at_least, within } => {
-            let what = match of {
-                Counted::Events => format!("{first}, {at_least} times"),
-                Counted::Secrets => format!("accesses to {at_least} different secrets"),
-            };
-            let within = lasting(*within);
-            let sentence =
-                format!("It waits for {what} within {within}, {}, of which this holds:", of_whom(rule.by));
-            vec![(sentence, rule.first.when.text())]
-        }
-        More::Then(steps) => {
-            let begin = (format!("It waits for {first} of which this holds:"), rule.first.when.text());
-            let then = steps.iter().map(|(step, within)| {
-                let (on, within, whom) = (thing(step.on), lasting(*within), of_whom(rule.by));
-                (
-                    format!("and then, within {within}, for {on}, {whom}, of which this holds:"),
-                    step.when.text(),
-                )
-            });
-            std::iter::once(begin).chain(then).collect()
-        }
-    }
-}
-
-fn closing(rule: &Rule) -> Vec<String> {
-    let same = match rule.by {
-        By::Process => "process",
-        By::Tree => "process tree",
-        By::Workload => "workload",
-    };
-    let every = match rule.every {
-        Duration::ZERO => "Each time is told.".to_owned(),
-        every => {
-            format!("Of one {same} it tells once in {}; what it finds besides is counted.", lasting(every))
-        }
-    };
-    let wants = match wants(rule.response) {
-        Some(wanted) => format!("It wants: {wanted}. Whether that is done or proposed is configured."),
-        None => "It wants nothing done.".to_owned(),
-    };
-    let unknown = "What is not known of an event is neither true nor false: a condition that depends on it does not hold, \
-                   and is counted as undecided."
-        .to_owned();
-    vec![every, wants, unknown]
-}
-
-/// `30s`, `10m`, `2h`: as rules write it.
-fn lasting(time: Duration) -> String {
-    match time.as_secs() {
-        seconds if seconds > 0 && seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
-        seconds if seconds > 0 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
-        seconds => format!("{seconds}s"),
-    }
-}
-
-const fn thing(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Access => "an access to a secret",
-        Kind::Connection => "a connection",
-        Kind::Attempt => "an attempt at something else that a policy decides",
-    }
-}
-
-const fn of_whom(by: By) -> &'static str {
-    match by {
-        By::Process => "by the same process",
-        By::Tree => "by the process that came into the workload or what it started",
-        By::Workload => "by the same workload",
-    }
-}
-
-/// The fields of a kind of event that the rule asks for.
-fn asked(rule: &Rule, kind: Kind) -> Vec<Field> {
-    let then: &[(Step, Duration)] = match &rule.more {
-        More::Then(steps) => steps,
-        More::Nothing | More::Count { .. } => &[],
-    };
-    let steps = std::iter::once(&rule.first).chain(then.iter().map(|(step, _)| step));
-    let of_kind: Vec<&Step> = steps.filter(|step| step.on == kind).collect();
-    kind.fields()
-        .into_iter()
-        .enumerate()
-        .filter(|(number, _)| of_kind.iter().any(|step| step.when.asks(*number)))
-        .map(|(_, field)| field)
-        .collect()
 }
 
 fn fields(rule: &Rule, kind: Kind) -> Table {
