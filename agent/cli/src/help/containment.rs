@@ -98,7 +98,8 @@ Examples:
 
 pub(crate) const CONTAIN: &str = "\
 Takes effect at once, needs no policy file, and survives the agent like a policy does. Without
---cut-off the workload keeps running and loses what --secret names, or all secrets.
+--cut-off the workload keeps running and loses what --secret names, or all secrets. A key that lies
+in a volume with others takes all of them along.
 
 Examples:
   cofferdam contain --workload shop/web-1/app --cut-off --owner oncall --reason INC-1234

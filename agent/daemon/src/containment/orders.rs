@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use cofferdam_api::{OrderRequest, OrderRow, OrderScope, Peer};
-use cofferdam_model::{BootId, BootTime, Workload, glob};
+use cofferdam_model::{BootId, BootTime, SecretRef, Workload, glob};
 use cofferdam_policy::{Object, Order, OrderSays};
 use serde::{Deserialize, Serialize};
 
@@ -194,11 +194,15 @@ fn of_row(row: &OrderRow, until: Option<BootTime>, workload: &Workload, objects:
 
 fn is_named(object: &Object, pattern: &str) -> bool {
     let path = object.path.display().to_string();
-    glob(pattern, &path)
-        || object
-            .refs
-            .iter()
-            .any(|secret| glob(pattern, &secret.display_name()) || glob(pattern, &secret.name))
+    glob(pattern, &path) || object.refs.iter().any(|secret| is_called(secret, pattern))
+}
+
+/// A key that lies in a volume with others takes all of it along: an order that denied nothing would be worse.
+fn is_called(secret: &SecretRef, pattern: &str) -> bool {
+    let named = |name: &str| glob(name, &secret.display_name()) || glob(name, &secret.name);
+    let keyed =
+        |(name, key): (&str, &str)| named(name) && secret.key.as_deref().is_none_or(|it| glob(key, it));
+    named(pattern) || pattern.rsplit_once(':').is_some_and(keyed)
 }
 
 #[cfg(test)]
@@ -238,6 +242,29 @@ mod tests {
         let mut orders = open(&file, now);
         assert!(orders.rows().is_empty());
         assert_eq!(orders.add(&request(None), by, now).unwrap().id, "order-3");
+    }
+
+    #[test]
+    fn a_key_takes_the_secret_that_it_lies_in_along_and_no_other() {
+        let secret = |name: &str, key: Option<&str>| SecretRef {
+            kind: cofferdam_model::SecretKind::SecretVolume,
+            namespace: None,
+            name: name.to_owned(),
+            pod_uid: None,
+            uid: None,
+            key: key.map(str::to_owned),
+            owner: None,
+        };
+        let (volume, file) = (secret("creds", None), secret("creds", Some("password")));
+        for pattern in
+            ["volume/creds:password", "creds:password", "volume/cr*:pass*", "volume/creds", "creds"]
+        {
+            assert!(is_called(&volume, pattern), "{pattern}");
+            assert!(is_called(&file, pattern), "{pattern}");
+        }
+        assert!(is_called(&volume, "volume/creds:token"));
+        assert!(!is_called(&file, "volume/creds:token"), "it is mounted by itself");
+        assert!(!is_called(&volume, "volume/other:password"));
     }
 
     #[test]

@@ -36,6 +36,13 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     reads(&suspect)?;
     audited(stage, AuditKind::Released, &id, 1)?;
 
+    // Named with its key.
+    let order = Order::give(agent, &["--secret", &format!("{}:password", secret.name())], REASON)?;
+    is_refused(&suspect)?;
+    is_refused(&other)?;
+    order.release()?;
+    reads(&suspect)?;
+
     let watched = watch(stage, &other)?;
     let lasting = format!("{}s", a_moment(stage)?.as_secs());
     let order = Order::give(agent, &[&named[..], &["--for", &lasting]].concat(), REASON)?;
