@@ -8,9 +8,9 @@ use crate::stage::{PerTier, Scenario, Stage, Went, access};
 pub(super) const SCENARIO: Scenario = Scenario::new("ways/creat", PerTier::SEEN, play);
 
 fn play(stage: &Stage<'_>) -> Result<()> {
-    let plain = stage.plain_secret("made", &["password"])?;
-    let app = stage.container().with_writable(plain.folder(), "/run/secrets/made").start()?;
+    let creds = stage.volume("made", &["password"])?;
+    let app = stage.container().with_writable(creds.folder(), "/etc/creds").start()?;
 
-    app.does("creat", &["/run/secrets/made/password"])?.went_through()?;
-    stage.must_report(&app, &access(&app).to(&plain, "password").by_main(&app).with_mode(AccessMode::Write))
+    app.does("creat", &["/etc/creds/password"])?.went_through()?;
+    stage.must_report(&app, &access(&app).to(&creds, "password").by_main(&app).with_mode(AccessMode::Write))
 }
