@@ -30,16 +30,17 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     let told = watched.was_denied(order.decider(), 2)?;
     let why = agent.asked(|answers| answers.text(&["policy", "explain", "--event", &told.event]))?;
     ensure!(why.contains(REASON) && why.contains(secret.name()), "it is explained as {why}");
-    is_listed(stage, &order, &[name])?;
+    is_listed(stage, &order, std::slice::from_ref(&name))?;
     let id = order.row().id.clone();
     order.release()?;
     reads(&suspect)?;
     audited(stage, AuditKind::Released, &id, 1)?;
 
     // Named with its key.
-    let order = Order::give(agent, &["--secret", &format!("{}:password", secret.name())], REASON)?;
+    let keyed = format!("{}:password", secret.name());
+    let order = Order::give(agent, &["--secret", &keyed, "--workload", &name], REASON)?;
     is_refused(&suspect)?;
-    is_refused(&other)?;
+    reads(&other)?;
     order.release()?;
     reads(&suspect)?;
 
