@@ -300,7 +300,8 @@ fn status(enforcer: &Enforcer, pipeline: &Pipeline) -> PolicyStatus {
     let mut rules = Vec::new();
     let mut pending = Vec::new();
     for (id, current) in enforcer.current() {
-        let Some(workload) = pipeline.state.workloads.get(id) else { continue };
+        let known = pipeline.state.workloads.get(id).filter(|it| it.until.is_none());
+        let Some(workload) = known else { continue };
         let name = workload.name().to_string();
         if let Some(why) = &current.pending {
             pending.push(format!("{name}: {why}"));

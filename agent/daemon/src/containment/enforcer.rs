@@ -196,6 +196,7 @@ impl Enforcer {
         self.ask_for_hosts(now);
         self.guard(pipeline);
         self.try_again(pipeline);
+        self.forget_the_gone(pipeline);
         while self
             .retired
             .front()
@@ -268,9 +269,6 @@ impl Enforcer {
                 some.iter().filter_map(|id| pipeline.state.workloads.get(*id)).filter(live).cloned().collect()
             }
         };
-        if all {
-            self.forget_the_gone(pipeline);
-        }
         let round = self.round(&policies, pipeline, now);
         let mut records = Vec::new();
         if all {
@@ -293,6 +291,7 @@ impl Enforcer {
         Round { policies, objects: objects.map(|(id, refs, path)| Object { id, refs, path }).collect(), now }
     }
 
+    /// A socket may outlive its workload, which keeps its rows for as long as it is remembered.
     fn forget_the_gone(&mut self, pipeline: &mut Pipeline) {
         let gone: Vec<WorkloadId> =
             self.current.keys().filter(|id| pipeline.state.workloads.get(**id).is_none()).copied().collect();
