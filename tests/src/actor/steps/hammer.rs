@@ -35,8 +35,8 @@ pub(super) fn connects(given: &Given<'_>, _: &mut Hands) -> Done {
     })
 }
 
-/// A third of the ordinary weight (sched_prio_to_weight, kernel/sched/core.c).
-const NICENESS: libc::c_int = 5;
+/// The least weight (sched_prio_to_weight, kernel/sched/core.c).
+const NICENESS: libc::c_int = 19;
 
 /// What all processes have counted, in memory that they share.
 #[repr(C)]
@@ -55,7 +55,7 @@ fn hammered(given: &Given<'_>, work: impl Fn() -> Result<(), Errno>) -> Done {
         match unsafe { fork() }.doing(|| "forking".to_owned())? {
             ForkResult::Parent { child } => children.push(child),
             ForkResult::Child => {
-                // On one processor the agent that is started meanwhile gets a share like theirs, not a fifth of it.
+                // They take every moment that the agent which is started meanwhile leaves, and none of its own.
                 // SAFETY: changes this process's priority only.
                 unsafe { libc::nice(NICENESS) };
                 (0..times).for_each(|_| count(counted, work()));

@@ -20,9 +20,8 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
 );
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
-    let agent = unruled::agent(attack)?;
-    let stage = attack.stage().watched_by(&agent);
-    let attack = attack.told_by(&stage);
+    let stage = unruled::stage(attack)?;
+    let agent = stage.agent()?;
     let shared = stage.shared_folder("handed")?;
     let thief =
         stage.container().with_capability("CAP_SYS_ADMIN").with_writable(&shared, "/shared").start()?;

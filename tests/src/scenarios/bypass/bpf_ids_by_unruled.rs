@@ -22,10 +22,9 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
 );
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
-    let agent = unruled::agent(attack)?;
-    let stage = attack.stage().watched_by(&agent);
-    let attack = attack.told_by(&stage);
-    let tables = tables_of(&agent)?;
+    let stage = unruled::stage(attack)?;
+    let agent = stage.agent()?;
+    let tables = tables_of(agent)?;
     let thief = stage.container().with_capability("CAP_SYS_ADMIN").start()?;
     thief.does("bpf-map", &[])?.went_through()?;
     attack.by(&thief, Trace::Attempt(AttemptKind::Bpf), None, || opens_any(&thief, &tables))

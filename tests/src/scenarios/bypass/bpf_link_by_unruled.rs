@@ -22,10 +22,9 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
 );
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
-    let agent = unruled::agent(attack)?;
-    let stage = attack.stage().watched_by(&agent);
-    let attack = attack.told_by(&stage);
-    let link = Link::of(&agent, "connect4")?;
+    let stage = unruled::stage(attack)?;
+    let agent = stage.agent()?;
+    let link = Link::of(agent, "connect4")?;
     let thief = stage.container().with_capability("CAP_SYS_ADMIN").start()?;
     thief.does("bpf-map", &[])?.went_through()?;
     attack.by(&thief, Trace::Attempt(AttemptKind::Bpf), None, || link.is_opened_by(&thief))

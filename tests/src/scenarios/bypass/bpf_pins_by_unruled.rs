@@ -19,9 +19,8 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
 );
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
-    let agent = unruled::agent(attack)?;
-    let stage = attack.stage().watched_by(&agent);
-    let attack = attack.told_by(&stage);
+    let stage = unruled::stage(attack)?;
+    let agent = stage.agent()?;
     let pins = agent.pins();
     let pin = pin(&pins)?;
     let thief = stage.container().with_capability("CAP_SYS_ADMIN").with_writable(&pins, "/pins").start()?;

@@ -17,11 +17,9 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
 );
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
-    let agent = unruled::agent(attack)?;
-    let stage = attack.stage().watched_by(&agent);
-    let attack = attack.told_by(&stage);
-    let target = Target::new(&stage)?;
-    let thief = target.neighbour(&stage)?;
+    let stage = unruled::stage(attack)?;
+    let target = Target::new(stage)?;
+    let thief = target.neighbour(stage)?;
     attack.by(&thief, Trace::Access(AccessKind::Environ), Some((POLICY, rule::ENVIRONMENT)), || {
         thief.does("open", &["/proc/1/environ"])
     })

@@ -17,11 +17,9 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
 );
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
-    let agent = unruled::agent(attack)?;
-    let stage = attack.stage().watched_by(&agent);
-    let attack = attack.told_by(&stage);
-    let target = Target::new(&stage)?;
-    let thief = target.neighbour(&stage)?;
+    let stage = unruled::stage(attack)?;
+    let target = Target::new(stage)?;
+    let thief = target.neighbour(stage)?;
     let address = target.container.does("address", &[])?.went_through()?;
     attack.by(&thief, Trace::Access(AccessKind::Ptrace), Some((POLICY, rule::MEMORY)), || {
         thief.does("vm-read", &["1", &address])

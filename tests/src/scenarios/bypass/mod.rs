@@ -127,11 +127,13 @@ mod written;
 use crate::stage::Scenario;
 
 pub(super) const ALL: &[Scenario] = &[
-    // First: an exclusive secret of any policy forbids bpf(2) to all containers.
+    // First: they play before there is a policy.
     bpf_pins_by_unruled::SCENARIO,
     bpf_ids_by_unruled::SCENARIO,
     bpf_link_by_unruled::SCENARIO,
     bpf_descriptor_by_unruled::SCENARIO,
+    memory_across_unruled::SCENARIO,
+    environ_across_unruled::SCENARIO,
     plain::SCENARIO,
     symlink::SCENARIO,
     hard_link::SCENARIO,
@@ -185,11 +187,9 @@ pub(super) const ALL: &[Scenario] = &[
     process_vm_readv::SCENARIO,
     proc_mem::SCENARIO,
     core_dump::SCENARIO,
-    memory_across_unruled::SCENARIO,
     environ::SCENARIO,
     environ_of_thread::SCENARIO,
     environ_across::SCENARIO,
-    environ_across_unruled::SCENARIO,
     unshare::SCENARIO,
     setns::SCENARIO,
     second_procfs::SCENARIO,

@@ -4,7 +4,7 @@ use anyhow::Result;
 use cofferdam_model::AttemptKind;
 
 use super::agent_pins::pin;
-use super::unruled;
+use crate::bench::AgentOptions;
 use crate::bypass::{Attack, Came, Outcome, Outcomes, Technique, Trace};
 use crate::stage::Scenario;
 
@@ -18,7 +18,8 @@ pub(super) const SCENARIO: Scenario = Scenario::technique(
 );
 
 fn play(attack: &Attack<'_, '_>) -> Result<Came> {
-    let agent = unruled::agent(attack)?;
+    // An agent of its own: where nothing keeps the thief from it, its pins are damaged.
+    let agent = attack.stage().own_agent(&AgentOptions::default())?;
     let stage = attack.stage().watched_by(&agent);
     let attack = attack.told_by(&stage);
     let pin = pin(&agent.pins())?;

@@ -2,16 +2,22 @@
 
 use anyhow::Result;
 
-use crate::bench::{Agent, AgentOptions, Container, Policy};
+use crate::bench::wait::Look;
+use crate::bench::{Container, Policy, until};
 use crate::bypass::{Attack, rule};
 use crate::stage::Stage;
 
 /// Name of the policy.
 pub(super) const POLICY: &str = "to-itself";
 
-/// An agent of the technique's own: policies of other techniques speak of every container of the node.
-pub(super) fn agent(attack: &Attack<'_, '_>) -> Result<Agent> {
-    attack.stage().own_agent(&AgentOptions::default())
+/// The stage before any policy: those of other techniques speak of every container of the node.
+pub(super) fn stage<'s, 't>(attack: &Attack<'s, 't>) -> Result<&'s Stage<'t>> {
+    let stage = attack.stage();
+    until("the node to be without a policy", || {
+        let rules = stage.agent()?.asked(|answers| answers.policy_status())?.rules;
+        Ok(if rules.is_empty() { Look::Found(()) } else { Look::NotYet(format!("there is {rules:?}")) })
+    })?;
+    Ok(stage)
 }
 
 /// A workload under a policy that says nothing to others.

@@ -14,7 +14,8 @@ use crate::bench::Policy;
 use crate::bench::image::SERVER;
 use crate::stage::{PerTier, Scenario, Stage};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("containment/confirm-within", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("containment/confirm-within", PerTier::SEEN, play).of_user_space();
 
 const NAME: &str = "confirmed";
 /// What the agent needs beyond the time to look at it.

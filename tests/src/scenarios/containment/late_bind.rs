@@ -4,17 +4,17 @@ use anyhow::{Result, ensure};
 use cofferdam_model::AuditKind;
 
 use super::kit::{attacker_is_refused, audited, below, holder, reads, secret};
+use crate::bench::Policy;
 use crate::bench::image::SERVER;
-use crate::bench::{AgentOptions, Policy};
 use crate::stage::{PerTier, Scenario, Stage};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("containment/late-bind", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("containment/late-bind", PerTier::SEEN, play).of_user_space();
 
 const NAME: &str = "late";
 
 fn play(stage: &Stage<'_>) -> Result<()> {
-    let agent = stage.own_agent(&AgentOptions::default())?;
-    let stage = &stage.watched_by(&agent);
+    let agent = stage.agent()?;
     let secret = secret(stage, NAME)?;
     let spec = format!(
         "selector: {{ cgroup: \"{}\" }}\n\
@@ -22,7 +22,7 @@ fn play(stage: &Stage<'_>) -> Result<()> {
         below(stage, NAME),
         secret.name(),
     );
-    let policy = Policy::apply(stage.place(), &agent, NAME, &spec)?;
+    let policy = Policy::apply(stage.place(), agent, NAME, &spec)?;
     agent.pause()?;
     let late = holder(stage, &secret, NAME);
     agent.go_on()?;

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow, ensure};
 
 use super::kit::{below, holder, secret};
 use crate::bench::image::SERVER;
-use crate::bench::{AgentOptions, Container, Listener, Policy, Secret};
+use crate::bench::{Container, Listener, Policy, Secret};
 use crate::bypass::PASSWORD;
 use crate::stage::{PerTier, Scenario, Stage};
 
@@ -23,11 +23,10 @@ const WORKLOADS: usize = 6;
 const CONNECTIONS: &str = "3000";
 
 fn play(stage: &Stage<'_>) -> Result<()> {
-    let agent = stage.own_agent(&AgentOptions::default())?;
-    let stage = &stage.watched_by(&agent);
+    let agent = stage.agent()?;
     let (secret, permitted, elsewhere) = (secret(stage, NAME)?, Listener::tcp4()?, Listener::tcp4()?);
     let specs = [1, 2].map(|other| spec(stage, &secret, &permitted, other));
-    let policy = Policy::apply(stage.place(), &agent, NAME, &specs[0])?;
+    let policy = Policy::apply(stage.place(), agent, NAME, &specs[0])?;
     let readers = (0..WORKLOADS).map(|_| holder(stage, &secret, NAME)).collect::<Result<Vec<Container>>>()?;
     readers.iter().try_for_each(|reader| policy.holds(reader, &["db"]))?;
 

@@ -11,7 +11,7 @@ use crate::bench::wait::Look;
 use crate::bench::{Agent, AgentOptions, Container, Secret, Tap, until};
 use crate::stage::{PerTier, Scenario, Stage, Went};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("faults/canary", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario = Scenario::new("faults/canary", PerTier::SEEN, play).of_user_space();
 
 const FORMATS: &[&str] = &["table", "wide", "json", "jsonl"];
 

@@ -1,10 +1,10 @@
 //! The agent is killed and started again: meanwhile the kernel goes on counting. Every count is exact, nothing is there
-//! twice, and what was born without an agent has its names.
+//! twice, what was born without an agent has its names, and the table of what is the agent's own has not grown.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cofferdam_model::Protocol;
 
-use crate::bench::{AgentOptions, Listener};
+use crate::bench::{Agent, AgentOptions, Listener};
 use crate::stage::{PerTier, Scenario, Stage, Went, access, connection};
 
 pub(super) const SCENARIO: Scenario = Scenario::new("life/agent-killed", PerTier::SEEN, play);
@@ -31,6 +31,9 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     reads(5)?;
     stage.watched_by(&agent).reports(&of_main(5))?;
 
+    let own = own_objects(&agent)?;
+    ensure!(own > 0, "the agent calls nothing its own");
+
     agent.kill()?;
     reads(7)?;
     app.child_does("open", &["/etc/creds/password"])?.went_through()?;
@@ -38,6 +41,8 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     born_meanwhile.does("open", &["/etc/creds/password"])?.went_through()?;
 
     agent.start_again().context("starting the agent again")?;
+    let now = own_objects(&agent)?;
+    ensure!(now == own, "{own} kernel objects were its own after the first start, now {now} are");
     let stage = stage.watched_by(&agent);
     reads(3)?;
     stage.must_report(&app, &of_main(15))?;
@@ -53,4 +58,11 @@ fn play(stage: &Stage<'_>) -> Result<()> {
     stage.must_report(&app, &of_main(15))?;
     stage.reports_connection(&sent(15))?;
     stage.nothing_was_lost()
+}
+
+/// Rows of the table of kernel objects that nobody but the agent may touch.
+fn own_objects(agent: &Agent) -> Result<u64> {
+    let status = agent.asked(|answers| answers.status())?;
+    let table = status.tables.iter().find(|table| table.name == "kernel own objects");
+    Ok(table.context("the status does not name the table")?.used)
 }

@@ -2,7 +2,6 @@
 
 mod agent_ends;
 mod agent_killed;
-mod agent_often_killed;
 mod agent_started_later;
 mod boot;
 mod budget;
@@ -22,7 +21,6 @@ use crate::stage::Scenario;
 pub(super) const ALL: &[Scenario] = &[
     agent_started_later::SCENARIO,
     agent_killed::SCENARIO,
-    agent_often_killed::SCENARIO,
     agent_ends::SCENARIO,
     rings_overflow::SCENARIO,
     budget::SCENARIO,

@@ -6,7 +6,7 @@ use crate::bench::AgentOptions;
 use crate::bench::unit::UNIT;
 use crate::stage::{PerTier, Scenario, Stage};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("life/unload-asked", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario = Scenario::new("life/unload-asked", PerTier::SEEN, play).of_user_space();
 
 /// How the agent ends then.
 const UNLOADED: i32 = 4;

@@ -11,7 +11,7 @@ use crate::bench::until;
 use crate::bench::wait::Look;
 use crate::stage::{PerTier, Scenario, Stage, Went};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("life/watch", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario = Scenario::new("life/watch", PerTier::SEEN, play).of_user_space();
 
 fn play(stage: &Stage<'_>) -> Result<()> {
     let creds = stage.volume("watched-creds", &["password"])?;

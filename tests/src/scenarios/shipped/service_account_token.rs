@@ -9,7 +9,8 @@ use crate::bench::Listener;
 use crate::bypass::Trace;
 use crate::stage::{PerTier, Scenario, Stage};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("shipped/service-account-token", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario =
+    Scenario::new("shipped/service-account-token", PerTier::SEEN, play).of_user_space();
 
 const SHIPPED: &str = include_str!("../../../../profiles/policies/service-account-token.yaml");
 
