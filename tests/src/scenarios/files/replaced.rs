@@ -10,7 +10,7 @@ use crate::bench::wait::Look;
 use crate::bench::{AgentOptions, until};
 use crate::stage::{PerTier, Scenario, Stage, Went, access};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("files/replaced", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario = Scenario::new("files/replaced", PerTier::SEEN, play).of_user_space();
 
 const NAME: &str = "payments/db-password";
 

@@ -8,7 +8,7 @@ use crate::bench::wait::Look;
 use crate::bench::{Agent, AgentOptions, Container, until};
 use crate::stage::{PerTier, Scenario, Stage, Went, access};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("identity/late", PerTier::SEEN, play);
+pub(super) const SCENARIO: Scenario = Scenario::new("identity/late", PerTier::SEEN, play).of_user_space();
 
 fn play(stage: &Stage<'_>) -> Result<()> {
     let agent = stage.own_agent(&AgentOptions::default())?;
