@@ -28,7 +28,7 @@ pub struct Scenario {
 pub enum Subject {
     /// What the kernel sees, decides or keeps, or depends on that: no kernel stands for another.
     Kernel,
-    /// Files, documents, answers and commands of user space alone.
+    /// Files, answers and commands of user space alone.
     UserSpace,
 }
 

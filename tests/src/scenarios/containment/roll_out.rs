@@ -16,8 +16,7 @@ use crate::bench::{Container, Listener, Policy};
 use crate::bypass::Trace;
 use crate::stage::{PerTier, Scenario, Stage, Went};
 
-pub(super) const SCENARIO: Scenario =
-    Scenario::new("containment/roll-out", PerTier::SEEN, play).of_user_space();
+pub(super) const SCENARIO: Scenario = Scenario::new("containment/roll-out", PerTier::SEEN, play);
 
 /// What `policy test` says as a whole.
 #[derive(Debug, Deserialize)]

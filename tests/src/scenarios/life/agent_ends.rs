@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use crate::bench::AgentOptions;
 use crate::stage::{PerTier, Scenario, Stage, Went, access};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("life/agent-ends", PerTier::SEEN, play).of_user_space();
+pub(super) const SCENARIO: Scenario = Scenario::new("life/agent-ends", PerTier::SEEN, play);
 
 fn play(stage: &Stage<'_>) -> Result<()> {
     let mut agent = stage.own_agent(&AgentOptions::default())?;

@@ -10,7 +10,7 @@ use crate::bench::container::ACTOR;
 use crate::bypass::{PASSWORD, Trace};
 use crate::stage::{PerTier, Scenario, Stage};
 
-pub(super) const SCENARIO: Scenario = Scenario::new("shipped/batch-job", PerTier::SEEN, play).of_user_space();
+pub(super) const SCENARIO: Scenario = Scenario::new("shipped/batch-job", PerTier::SEEN, play);
 
 const SHIPPED: &str = include_str!("../../../../profiles/policies/batch-job.yaml");
 

@@ -14,8 +14,7 @@ use crate::bench::wait::Look;
 use crate::bypass::{PASSWORD, Trace};
 use crate::stage::{PerTier, Scenario, Stage, Went};
 
-pub(super) const SCENARIO: Scenario =
-    Scenario::new("shipped/break-glass", PerTier::SEEN, play).of_user_space();
+pub(super) const SCENARIO: Scenario = Scenario::new("shipped/break-glass", PerTier::SEEN, play);
 
 const SHIPPED: &str = include_str!("../../../../profiles/policies/break-glass.yaml");
 

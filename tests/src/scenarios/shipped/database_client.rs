@@ -12,8 +12,7 @@ use crate::bench::{Listener, Secret};
 use crate::bypass::{PASSWORD, SECRET_AT, Trace};
 use crate::stage::{PerTier, Scenario, Stage, Went};
 
-pub(super) const SCENARIO: Scenario =
-    Scenario::new("shipped/database-client", PerTier::SEEN, play).of_user_space();
+pub(super) const SCENARIO: Scenario = Scenario::new("shipped/database-client", PerTier::SEEN, play);
 
 const SHIPPED: &str = include_str!("../../../../profiles/policies/database-client.yaml");
 

@@ -9,8 +9,7 @@ use crate::bench::Listener;
 use crate::bypass::Trace;
 use crate::stage::{PerTier, Scenario, Stage};
 
-pub(super) const SCENARIO: Scenario =
-    Scenario::new("shipped/service-account-token", PerTier::SEEN, play).of_user_space();
+pub(super) const SCENARIO: Scenario = Scenario::new("shipped/service-account-token", PerTier::SEEN, play);
 
 const SHIPPED: &str = include_str!("../../../../profiles/policies/service-account-token.yaml");
 
